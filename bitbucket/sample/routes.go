@@ -1,0 +1,102 @@
+package sample
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// apiPath is where the API begins.
+const apiPath = "/2.0"
+
+// object is a JSON object on its way out.
+type object = map[string]any
+
+// route is one endpoint: the shape of its path below /2.0, the scopes it asks
+// for, and what answers it.
+type route struct {
+	path     string
+	classic  string // for access tokens
+	granular string // for API tokens
+	handle   func(*Server, *call) (object, error)
+}
+
+// The slice is filled here and never changed.
+var routes = []route{
+	{"user", "account", "read:user:bitbucket", (*Server).getUser},
+	{"workspaces/*", "", "read:workspace:bitbucket", (*Server).getWorkspace},
+	{"repositories/*", "repository", "read:repository:bitbucket", (*Server).listRepositories},
+	{"repositories/*/*", "repository", "read:repository:bitbucket", (*Server).getRepository},
+	{"repositories/*/*/refs/branches", "repository", "read:repository:bitbucket", (*Server).listBranches},
+	{"repositories/*/*/refs/branches/*", "repository", "read:repository:bitbucket", (*Server).getBranch},
+	{"repositories/*/*/commit/*", "repository", "read:repository:bitbucket", (*Server).getCommit},
+	{"repositories/*/*/merge-base/*", "repository", "read:repository:bitbucket", (*Server).getMergeBase},
+}
+
+// call is one request on its way to an answer.
+type call struct {
+	*http.Request
+	caller caller
+	route  *route // nil when the server has no such endpoint
+	vars   []string
+}
+
+// base is the URL of the API as this client reached it.
+func (c *call) base() string { return origin(c.Request) + apiPath }
+
+func origin(r *http.Request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// match finds the route of a request and the decoded values of its stars. The
+// path is taken as it came over the wire: an http.ServeMux would clean dot
+// segments away, and a client that sends them must be found out.
+func match(r *http.Request) (*route, []string) {
+	below, ok := strings.CutPrefix(r.URL.EscapedPath(), apiPath+"/")
+	if !ok || r.Method != http.MethodGet {
+		return nil, nil
+	}
+	segments := strings.Split(below, "/")
+	for i := range routes {
+		if vars, ok := routes[i].fit(segments); ok {
+			return &routes[i], vars
+		}
+	}
+	return nil, nil
+}
+
+func (r *route) fit(segments []string) (vars []string, ok bool) {
+	shape := strings.Split(r.path, "/")
+	if len(shape) != len(segments) {
+		return nil, false
+	}
+	for i, want := range shape {
+		if want != "*" {
+			if want != segments[i] {
+				return nil, false
+			}
+			continue
+		}
+		value, err := url.PathUnescape(segments[i])
+		if err != nil || value == "" || value == "." || value == ".." {
+			return nil, false
+		}
+		vars = append(vars, value)
+	}
+	return vars, true
+}
+
+// unserved answers a request that no route takes.
+func unserved(r *http.Request) error {
+	switch strings.TrimSuffix(r.URL.Path, "/") {
+	case apiPath + "/repositories", apiPath + "/workspaces":
+		return &failure{status: http.StatusGone, message: "CHANGE-2770: this API has been removed."}
+	}
+	if r.Method != http.MethodGet {
+		return &failure{status: http.StatusMethodNotAllowed, message: "Method not allowed"}
+	}
+	return &failure{status: http.StatusNotFound, message: "Resource not found"}
+}
