@@ -1,0 +1,79 @@
+package bitbucket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+const (
+	// maxBody caps an answer after decompression. A page of a hundred whole
+	// repositories is under half a megabyte.
+	maxBody = 8 << 20
+	// maxRefusalBody caps what is read of an answer that is not 200.
+	maxRefusalBody = 64 << 10
+	// callTime bounds a request whose caller set no deadline.
+	callTime = 30 * time.Second
+)
+
+// A read is what makes two requests equal.
+type read struct {
+	endpoint endpoint
+	rawQuery string
+}
+
+// fetch returns the body of a GET. Equal reads at the same time share one
+// request; they are equal when endpoint, credential and scopes are.
+func (c *Client) fetch(ctx context.Context, e endpoint, rawQuery string) ([]byte, error) {
+	key := read{e, rawQuery}
+	key.endpoint.account.Caller = "" // who asks makes no difference to the answer
+	return c.flights.do(ctx, key, func(ctx context.Context) ([]byte, error) {
+		return withRetries(ctx, c.retryDelay, func() ([]byte, error) { return c.attempt(ctx, e, rawQuery) })
+	})
+}
+
+// attempt sends one request, when its turn has come.
+func (c *Client) attempt(ctx context.Context, e endpoint, rawQuery string) ([]byte, error) {
+	req, err := c.newRequest(ctx, e, rawQuery)
+	if err != nil {
+		return nil, err
+	}
+	gate := c.gates.of(e.account.API, req.Header.Get("Authorization"))
+	if err := gate.enter(ctx, e.account.Caller); err != nil {
+		return nil, err
+	}
+	defer gate.leave()
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, transportError(ctx, err)
+	}
+	defer resp.Body.Close()
+	gate.heed(resp.StatusCode, resp.Header)
+	if resp.StatusCode != http.StatusOK {
+		return nil, refused(e, resp)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	switch {
+	case len(body) > maxBody:
+		return nil, fmt.Errorf("%w: more than %d MiB", ErrTooLarge, maxBody>>20)
+	case err != nil:
+		return nil, transportError(ctx, err)
+	}
+	return body, nil
+}
+
+func refused(e endpoint, resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBody)) // half a body still has a status
+	err := classify(e, refusal{status: resp.StatusCode, header: resp.Header, body: body})
+	var limited *RateLimited
+	switch {
+	case errors.As(err, &limited):
+		return retryable{err, limited.After}
+	case resp.StatusCode >= 500:
+		return retryable{err, retryAfter(resp.Header)}
+	}
+	return err
+}
