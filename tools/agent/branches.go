@@ -1,0 +1,181 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"bucketgate/bitbucket"
+	"bucketgate/policy"
+	"bucketgate/tools"
+)
+
+type listBranchesInput struct {
+	Repository string `json:"repository" jsonschema:"minLength=1,maxLength=257,description=Slug or workspace/slug or display name"`
+	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1,maxLength=128"`
+	Query      string `json:"query,omitempty" jsonschema:"maxLength=128,description=Part of the name"`
+	Limit      int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=1000,description=1..100 (25); names: 1..1000 (200)"`
+	Cursor     string `json:"cursor,omitempty" jsonschema:"maxLength=12000"`
+	Detail     string `json:"detail,omitempty" jsonschema:"enum=names,enum=concise,enum=full"`
+}
+
+type listBranchesOutput struct {
+	Summary       string      `json:"summary"`
+	FullName      string      `json:"full_name"`
+	Scopes        []string    `json:"scopes"`
+	DefaultBranch string      `json:"default_branch,omitempty"`
+	Branches      []branchRow `json:"branches,omitzero"`
+	Names         []string    `json:"names,omitzero"`
+	NextCursor    string      `json:"next_cursor,omitempty"`
+	Notice        string      `json:"notice,omitempty"`
+}
+
+type branchRow struct {
+	Name      string `json:"name"`
+	Commit    string `json:"commit"`
+	UpdatedOn string `json:"updated_on"`
+	Default   bool   `json:"default,omitempty"`
+	Message   string `json:"message,omitempty"`
+}
+
+func listBranches(client *bitbucket.Client) tools.Tool {
+	return tools.Define(tools.Tool{
+		Name:        "list_branches",
+		Title:       "List branches",
+		Description: `Lists the branches of a repository that your scope allows, each with its head commit; others are left out and not counted. Use it to find the exact name of a branch.`,
+		Action:      policy.Read,
+	}, func(ctx context.Context, call *tools.Call, in listBranchesInput) (listBranchesOutput, error) {
+		return branchLister{client, call, in}.list(ctx)
+	})
+}
+
+type branchLister struct {
+	client *bitbucket.Client
+	call   *tools.Call
+	in     listBranchesInput
+}
+
+func (l branchLister) list(ctx context.Context) (listBranchesOutput, error) {
+	limit, err := limitOf(l.in.Limit, l.in.Detail)
+	if err != nil {
+		return listBranchesOutput{}, err
+	}
+	start, err := l.call.OpenPlace()
+	if err != nil {
+		return listBranchesOutput{}, err
+	}
+	repository, page, err := l.read(ctx, bitbucket.ListOptions{
+		From: start.Position, Limit: limit, Query: l.in.Query,
+		Detail: detailOf(l.in.Detail), Budget: l.call.Budget, Progress: l.call.Progress,
+	})
+	if err != nil {
+		return listBranchesOutput{}, err
+	}
+	return l.shape(repository, page), nil
+}
+
+// read asks for the repository and for its branches side by side. The branches
+// count only when the repository is what was asked for: after a rename it may
+// be another.
+func (l branchLister) read(ctx context.Context, o bitbucket.ListOptions) (bitbucket.Repository, bitbucket.Page[bitbucket.Branch], error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	type listing struct {
+		repo policy.Repo
+		page bitbucket.Page[bitbucket.Branch]
+		err  error
+	}
+	ahead := make(chan listing, 1)
+	started := false
+	r := resolver{client: l.client, call: l.call, meanwhile: func(repo policy.Repo) {
+		started = true
+		go func() {
+			page, err := l.client.Branches(ctx, repo, o)
+			ahead <- listing{repo, page, err}
+		}()
+	}}
+	repository, err := r.resolve(ctx, l.in.Repository)
+	if err != nil {
+		cancel()
+	}
+	if started {
+		found := <-ahead // also after an error: nothing is sent once the call is answered
+		if err == nil && sameRepository(found.repo, repository.Repo) {
+			return repository, found.page, l.about(found.err)
+		}
+	}
+	if err != nil {
+		return bitbucket.Repository{}, bitbucket.Page[bitbucket.Branch]{}, err
+	}
+	page, err := l.client.Branches(ctx, repository.Repo, o)
+	return repository, page, l.about(err)
+}
+
+func sameRepository(a, b policy.Repo) bool { return a.Account() == b.Account() && a.Slug() == b.Slug() }
+
+func (l branchLister) about(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &tools.About{Kind: "repository", Name: l.in.Repository, Err: err}
+}
+
+func (l branchLister) shape(repository bitbucket.Repository, page bitbucket.Page[bitbucket.Branch]) listBranchesOutput {
+	out := listBranchesOutput{
+		FullName:      repository.FullName,
+		Scopes:        repository.Repo.Scopes(),
+		DefaultBranch: repository.DefaultBranch,
+	}
+	shown := 0
+	if l.in.Detail == detailNames {
+		out.Names = branchNames(page.Rows)
+		shown = tools.Fit(out.Names, tools.MaxNamesAnswer)
+		out.Names = out.Names[:shown]
+	} else {
+		out.Branches = branchRows(page.Rows, l.in.Detail, repository.DefaultBranch)
+		shown = tools.Fit(out.Branches, tools.MaxAnswer)
+		out.Branches = out.Branches[:shown]
+	}
+	next := page.Next
+	if shown < len(page.Rows) {
+		next = &page.At[shown]
+	}
+	if next != nil {
+		out.NextCursor, out.Notice = l.call.SealPlace(tools.Place{Position: *next}), tools.MoreNotice
+	} else if shown == 0 {
+		out.Notice = l.call.EmptyNotice()
+	}
+	out.Summary = l.summary(shown, out)
+	return out
+}
+
+func (l branchLister) summary(shown int, out listBranchesOutput) string {
+	words := counted(shown, "branch", "branches") + " of " + out.FullName
+	if l.in.Query != "" {
+		words += fmt.Sprintf(" with %q in the name", l.in.Query)
+	}
+	return words + " within scope " + strings.Join(out.Scopes, ", ") + "."
+}
+
+func branchNames(found []bitbucket.Branch) []string {
+	names := make([]string, len(found))
+	for i, b := range found {
+		names[i] = b.Name
+	}
+	return names
+}
+
+const shortHash = 12
+
+func branchRows(found []bitbucket.Branch, detail, defaultBranch string) []branchRow {
+	rows := make([]branchRow, len(found))
+	for i, b := range found {
+		rows[i] = branchRow{Name: b.Name, Commit: b.Commit, UpdatedOn: timestamp(b.UpdatedOn), Default: b.Name == defaultBranch}
+		if detail == detailFull {
+			rows[i].Message = b.Message
+		} else if len(b.Commit) > shortHash {
+			rows[i].Commit = b.Commit[:shortHash]
+		}
+	}
+	return rows
+}
