@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"bucketgate/internal/manage"
+	"bucketgate/policy"
+	"bucketgate/tools"
+)
+
+func (p program) checkCommand() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Check the credential, the workspace and what the patterns match",
+		Long:  "Tells who the credential belongs to, whether the workspace can be reached, and which of its repositories the patterns match.\nThe scope comes from the environment: see bucketgate stdio --help.",
+		Args:  usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			s, err := p.openStation(o)
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), checkTime)
+			defer cancel()
+			return errors.Join(p.check(ctx, s), s.close())
+		},
+	}
+	addCallFlags(cmd, &o)
+	return cmd
+}
+
+// checkTime bounds the whole check, which may list a large workspace.
+const checkTime = 2 * time.Minute
+
+func (p program) check(ctx context.Context, s *station) error {
+	access, err := s.grant.Begin(policy.NoAction, "")
+	if err != nil {
+		return err
+	}
+	scope := access.Access()[0]
+	preview, err := manage.PreviewScope(ctx, s.client, s.scope)
+	if err != nil {
+		return s.explain(scope.Workspace, err)
+	}
+	print := func(what, words string) { fmt.Fprintf(p.stdout, "%-13s %s\n", what, words) }
+	print("workspace", scope.Workspace+" can be reached")
+	print("credential", p.whoAmI(ctx, s))
+	print("repositories", scope.Repositories+": "+preview.Summary())
+	print("branches", scope.Branches)
+	if preview.Matched == 0 {
+		return fmt.Errorf("no repository matches: an agent would reach nothing")
+	}
+	return nil
+}
+
+// whoAmI says whom the credential belongs to. That it may not ask is no
+// failure: the workspace has just been listed with it.
+func (p program) whoAmI(ctx context.Context, s *station) string {
+	name, err := manage.WhoAmI(ctx, s.client, s.scope)
+	if err != nil {
+		return "works; whom it belongs to cannot be asked (an access token has no user, an API token needs read:user:bitbucket)"
+	}
+	return "works, and belongs to " + name
+}
+
+// explain words an error of the client as a tool would.
+func (s *station) explain(workspace string, err error) error {
+	if errors.Is(err, context.Canceled) {
+		return fmt.Errorf("interrupted")
+	}
+	words := s.toolbox.Words(&tools.About{Kind: "workspace", Name: workspace, Err: err}, "check")
+	return fmt.Errorf("%s %s", words.Message, words.Hint)
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"regexp"
+
+	"bucketgate/bitbucket"
+	"bucketgate/internal/audit"
+	"bucketgate/policy"
+	"bucketgate/server"
+	"bucketgate/tools"
+	"bucketgate/tools/agent"
+)
+
+// localCaller is who calls over stdio and on the command line.
+const localCaller = "local"
+
+// An options is what the commands that call tools have in common.
+type options struct {
+	scopes     []string
+	admin      bool
+	database   string
+	auditFile  string
+	toolPrefix string
+}
+
+// toolPrefix keeps names within what clients take
+// (https://modelcontextprotocol.io/specification/2025-11-25/server/tools#tool-names).
+var toolPrefix = regexp.MustCompile(`\A[A-Za-z0-9_-]{0,32}\z`)
+
+// A station is a toolbox wired up for one environment, and the client behind
+// it.
+type station struct {
+	client  *bitbucket.Client
+	toolbox *tools.Toolbox
+	scope   policy.Scope
+	grant   policy.Grant
+	close   func() error
+}
+
+// openStation wires the mode without set-up.
+func (p program) openStation(o options) (*station, error) {
+	env, err := readEnvironment(p.lookupEnv)
+	if err != nil {
+		return nil, o.explainEnvironment(err)
+	}
+	if err := o.refuseWithEnvironment(); err != nil {
+		return nil, err
+	}
+	if !toolPrefix.MatchString(o.toolPrefix) {
+		return nil, fmt.Errorf("%w: --tool-prefix takes up to 32 letters, digits, '_' and '-'", errUsage)
+	}
+	for _, line := range env.warnings() {
+		fmt.Fprintf(p.stderr, "bucketgate: %s\n", line)
+	}
+	return p.stationFor(env, o)
+}
+
+func (p program) stationFor(env environment, o options) (*station, error) {
+	cursors, err := tools.NewCursors([]byte(env.credential.APIKey.Reveal()))
+	if err != nil {
+		return nil, err
+	}
+	record, closeAudit, err := openAudit(o.auditFile, p.stderr)
+	if err != nil {
+		return nil, err
+	}
+	client := bitbucket.New(bitbucket.Config{
+		Credential:   func(context.Context, string) (bitbucket.Credential, error) { return env.credential, nil },
+		AllowAddress: func(hostPort string) bool { return env.explicit && hostPort == bitbucket.HostPort(env.credential.API) },
+		UserAgent:    "bucketgate/" + version(),
+	})
+	return &station{
+		client: client,
+		scope:  env.scope,
+		grant:  policy.NewGrant(localCaller, env.scope),
+		close:  closeAudit,
+		toolbox: &tools.Toolbox{
+			Tools: agent.Tools(client), Cursors: cursors, Record: record,
+			Log: p.log(), Prefix: o.toolPrefix, LintNotice: true,
+		},
+	}, nil
+}
+
+// openAudit returns where decisions go: all of them to the file if there is
+// one, refusals to stderr for whoever watches.
+func openAudit(path string, stderr io.Writer) (record func(audit.Event) error, closeFile func() error, err error) {
+	if path == "" {
+		return func(e audit.Event) error { audit.WriteRefusal(stderr, e); return nil }, func() error { return nil }, nil
+	}
+	file, err := audit.OpenFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return func(e audit.Event) error {
+		audit.WriteRefusal(stderr, e)
+		return file.Record(e)
+	}, file.Close, nil
+}
+
+func (p program) log() *slog.Logger { return slog.New(slog.NewTextHandler(p.stderr, nil)) }
+
+// refuseWithEnvironment refuses what would choose another scope than the one
+// that the variables say.
+func (o options) refuseWithEnvironment() error {
+	given := ""
+	switch {
+	case len(o.scopes) > 0:
+		given = "--scope"
+	case o.admin:
+		given = "--admin"
+	case o.database != "":
+		given = "BUCKETGATE_DATABASE"
+	default:
+		return nil
+	}
+	return fmt.Errorf("%s is set, and so is %s: the first is a scope of its own, the second asks for stored ones; unset one of them", varWorkspace, given)
+}
+
+func (s *station) caller(transport string) tools.Caller {
+	return tools.Caller{Name: localCaller, Role: "agent", Transport: transport, Grant: s.grant}
+}
+
+func (s *station) server(log *slog.Logger) *server.Server {
+	return server.New(server.Config{
+		Name: "bucketgate", Version: version(), Instructions: agent.Instructions, Toolbox: s.toolbox, Log: log,
+		Caller: func(context.Context) tools.Caller { return s.caller("stdio") },
+	})
+}
