@@ -248,7 +248,7 @@ func TestRefusalsSendNothing(t *testing.T) {
 					"svc%2f..":               badArgument,
 					"svc\u0000":              badArgument,
 					"":                       badArgument,
-					strings.Repeat("s", 257): badArgument,
+					strings.Repeat("s", 258): badArgument,
 				} {
 					_, got := a.refusal(t, tool, arguments{"repository": name})
 					assert.Equal(t, code, got, "%s %q", tool, name)
