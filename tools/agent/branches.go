@@ -78,8 +78,6 @@ func (l branchLister) list(ctx context.Context) (listBranchesOutput, error) {
 // count only when the repository is what was asked for: after a rename it may
 // be another.
 func (l branchLister) read(ctx context.Context, o bitbucket.ListOptions) (bitbucket.Repository, bitbucket.Page[bitbucket.Branch], error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	type listing struct {
 		repo policy.Repo
 		page bitbucket.Page[bitbucket.Branch]
@@ -95,11 +93,8 @@ func (l branchLister) read(ctx context.Context, o bitbucket.ListOptions) (bitbuc
 		}()
 	}}
 	repository, err := r.resolve(ctx, l.in.Repository)
-	if err != nil {
-		cancel()
-	}
 	if started {
-		found := <-ahead // also after an error: nothing is sent once the call is answered
+		found := <-ahead // also after an error: nothing is under way once the call is answered
 		if err == nil && sameRepository(found.repo, repository.Repo) {
 			return repository, found.page, l.about(found.err)
 		}
