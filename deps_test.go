@@ -77,7 +77,7 @@ var methodNamers = []struct {
 }{
 	{"Begin", []string{"policy", "tools", "policy/policytest", "cmd/bucketgate"}, "the life of a call begins in one place, where its end is written down; check reads the rules and nothing else"},
 	{"Reveal", []string{"internal/secret", "bitbucket", "cmd/bucketgate"}, "where a secret leaves: the one request, and the key of the cursors"},
-	{"AllRepositories", []string{"bitbucket", "internal/manage"}, "rows that no scope has judged"},
+	{"UnjudgedRepositories", []string{"bitbucket", "internal/manage"}, "rows that no scope has judged"},
 }
 
 type goPackage struct {

@@ -140,6 +140,20 @@ func TestLoopsAreFound(t *testing.T) {
 	}
 }
 
+// A later call begins within the list, and knows its beginning too.
+func TestLoopToTheBeginningIsFoundLater(t *testing.T) {
+	s := inMemory(t, sample.New(sample.Options{}))
+	repositories(t, s.Server, numbered("r", 350)...)
+	s.Fail(sample.Fault{Edit: func(r *http.Request, body map[string]any) {
+		query := r.URL.Query()
+		query.Del("page")
+		body["next"] = "http://" + r.Host + r.URL.EscapedPath() + "?" + query.Encode()
+	}})
+	_, err := s.client.Repositories(t.Context(), s.workspace(t, policy.Definition{}), ListOptions{From: Position{Page: 2}, Limit: 1000, Budget: budget()})
+	require.ErrorIs(t, err, ErrUnavailable)
+	assert.Len(t, s.Journal(), 1)
+}
+
 // A list of a thousand, at 100 ms for each answer: the first page tells how
 // many there are, and the others are fetched side by side. A list whose pages
 // have no numbers is read one after the other.

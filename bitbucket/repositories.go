@@ -156,9 +156,9 @@ func (o ListOptions) matches(r Repository) bool {
 		(o.Query == "" || holds(o.Query, r.Repo.Slug(), r.Name))
 }
 
-// AllRepositories returns the full names of every repository that the
+// UnjudgedRepositories returns the full names of every repository that the
 // credential can list, judged by nothing: it is for the admin's preview.
-func (c *Client) AllRepositories(ctx context.Context, workspace policy.Unjudged, budget *Budget) (Page[string], error) {
+func (c *Client) UnjudgedRepositories(ctx context.Context, workspace policy.Unjudged, budget *Budget) (Page[string], error) {
 	e, err := at(routeRepositories, workspace)
 	if err != nil {
 		return Page[string]{}, err

@@ -57,7 +57,7 @@ func TestReturnedRepositoryIsJudged(t *testing.T) {
 func TestReturnedRepositoryLosesScopes(t *testing.T) {
 	s := on(t, bitbuckettest.NewNeighbours(t).Server)
 	s.Fail(returning(map[string]any{"full_name": "acme/web"}))
-	repo := s.repoOf(t,
+	repo := s.repoOf(t, "somebody",
 		s.scope(t, policy.Definition{Name: "narrow", Repositories: []string{"api"}}),
 		s.scope(t, policy.Definition{Name: "wide", Repositories: []string{"api", "web"}}),
 	)
@@ -204,12 +204,12 @@ func TestAllRepositories(t *testing.T) {
 	s := inMemory(t, sample.New(sample.Options{}))
 	repositories(t, s.Server, numbered("r", 250)...)
 	unjudged := policy.UnjudgedWorkspace(s.scope(t, policy.Definition{Repositories: []string{"nothing"}}))
-	page, err := s.client.AllRepositories(t.Context(), unjudged, budget())
+	page, err := s.client.UnjudgedRepositories(t.Context(), unjudged, budget())
 	require.NoError(t, err)
 	assert.Len(t, page.Rows, 250)
 	assert.Equal(t, "acme/r0000", page.Rows[0])
 	assert.Nil(t, page.Next)
-	page, err = s.client.AllRepositories(t.Context(), unjudged, NewBudget(2))
+	page, err = s.client.UnjudgedRepositories(t.Context(), unjudged, NewBudget(2))
 	require.NoError(t, err)
 	assert.Len(t, page.Rows, 200)
 	assert.NotNil(t, page.Next)

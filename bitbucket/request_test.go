@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -36,7 +37,7 @@ func TestEachMethodSendsOneRequest(t *testing.T) {
 			return err
 		}, "GET /2.0/repositories/acme/api/refs/branches?fields=next%2Csize%2Cpagelen%2Cvalues.name%2Cvalues.target.repository.full_name&pagelen=25&sort=name"},
 		"AllRepositories": {func(s *site) error {
-			_, err := s.client.AllRepositories(t.Context(), policy.UnjudgedWorkspace(s.scope(t, policy.Definition{Repositories: []string{"web"}})), budget())
+			_, err := s.client.UnjudgedRepositories(t.Context(), policy.UnjudgedWorkspace(s.scope(t, policy.Definition{Repositories: []string{"web"}})), budget())
 			return err
 		}, "GET /2.0/repositories/acme?fields=next%2Csize%2Cpagelen%2Cvalues.full_name&pagelen=100&sort=slug"},
 		"User": {func(s *site) error {
@@ -67,7 +68,7 @@ func TestUncheckedValuesSendNothing(t *testing.T) {
 	require.ErrorIs(t, err, ErrUnchecked)
 	_, err = s.client.Branches(t.Context(), policy.Repo{}, o)
 	require.ErrorIs(t, err, ErrUnchecked)
-	_, err = s.client.AllRepositories(t.Context(), policy.Unjudged{}, budget())
+	_, err = s.client.UnjudgedRepositories(t.Context(), policy.Unjudged{}, budget())
 	require.ErrorIs(t, err, ErrUnchecked)
 	_, err = s.client.User(t.Context(), policy.Unjudged{})
 	require.ErrorIs(t, err, ErrUnchecked)
@@ -92,12 +93,17 @@ func TestRefusedValuesSendNothing(t *testing.T) {
 func TestCancelledContextSendsNothing(t *testing.T) {
 	upstream := bitbuckettest.NewNeighbours(t)
 	s := on(t, upstream.Server)
+	s.client.config.Credential = func(context.Context, string) (Credential, error) {
+		t.Error("a request is being built")
+		return keyFor(s.api)(t.Context(), "")
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	_, err := s.client.Repository(ctx, s.repo(t, "api", policy.Definition{}))
 	require.ErrorIs(t, err, context.Canceled)
 	_, err = s.client.Repositories(ctx, s.workspace(t, policy.Definition{}), ListOptions{Limit: 10, Budget: budget()})
 	require.ErrorIs(t, err, context.Canceled)
+	time.Sleep(10 * time.Millisecond) // for what was begun nevertheless
 	upstream.AssertNothingSent(t)
 }
 

@@ -3,6 +3,7 @@ package bitbucket
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -47,11 +48,11 @@ func TestEqualReadsCostOneRequest(t *testing.T) {
 		s := inMemory(t, one(t, sample.Options{}))
 		s.SetLatency(second)
 		scope := s.scope(t, policy.Definition{})
-		call := func() policy.Repo { return s.repoOf(t, scope) }
+		call := func() policy.Repo { return s.repoOf(t, "somebody", scope) }
 		var group sync.WaitGroup
-		for range 50 {
+		for i := range 50 {
 			group.Go(func() {
-				r, err := s.client.Repository(t.Context(), call())
+				r, err := s.client.Repository(t.Context(), s.repoOf(t, fmt.Sprint("caller ", i), scope))
 				assert.NoError(t, err)
 				assert.Equal(t, "acme/api", r.FullName)
 			})
@@ -65,11 +66,12 @@ func TestEqualReadsCostOneRequest(t *testing.T) {
 	})
 }
 
-func (s *site) repoOf(t *testing.T, scopes ...policy.Scope) policy.Repo {
+// repoOf is the repository api as a caller of its own holds it.
+func (s *site) repoOf(t *testing.T, caller string, scopes ...policy.Scope) policy.Repo {
 	t.Helper()
 	ref, err := policy.ParseReference("api")
 	require.NoError(t, err)
-	call, err := policy.NewGrant("somebody", scopes...).Begin(policy.Read, "")
+	call, err := policy.NewGrant(caller, scopes...).Begin(policy.Read, "")
 	require.NoError(t, err)
 	repos, err := call.Repositories(ref)
 	require.NoError(t, err)
@@ -90,14 +92,14 @@ func TestUnequalReadsShareNothing(t *testing.T) {
 		}
 		same := scope(func(*policy.Definition) {})
 		different := []policy.Repo{
-			s.repoOf(t, same),
-			s.repoOf(t, scope(func(d *policy.Definition) { d.Credential = "other" })),
-			s.repoOf(t, scope(func(d *policy.Definition) { d.Version = "2" })),
-			s.repoOf(t, scope(func(d *policy.Definition) { d.Repositories = []string{"api"} })),
-			s.repoOf(t, scope(func(d *policy.Definition) { d.Branches = []string{"main"} })),
-			s.repoOf(t, scope(func(d *policy.Definition) { d.ExcludeBranches = []string{"main"} })),
-			s.repoOf(t, scope(func(d *policy.Definition) { d.Name = "other" })),
-			s.repoOf(t, same, scope(func(d *policy.Definition) { d.Name = "s2" })),
+			s.repoOf(t, "somebody", same),
+			s.repoOf(t, "somebody", scope(func(d *policy.Definition) { d.Credential = "other" })),
+			s.repoOf(t, "somebody", scope(func(d *policy.Definition) { d.Version = "2" })),
+			s.repoOf(t, "somebody", scope(func(d *policy.Definition) { d.Repositories = []string{"api"} })),
+			s.repoOf(t, "somebody", scope(func(d *policy.Definition) { d.Branches = []string{"main"} })),
+			s.repoOf(t, "somebody", scope(func(d *policy.Definition) { d.ExcludeBranches = []string{"main"} })),
+			s.repoOf(t, "somebody", scope(func(d *policy.Definition) { d.Name = "other" })),
+			s.repoOf(t, "somebody", same, scope(func(d *policy.Definition) { d.Name = "s2" })),
 		}
 		var group sync.WaitGroup
 		for _, repo := range different {

@@ -45,7 +45,7 @@ func (p Preview) Summary() string {
 // PreviewScope lists the whole workspace and counts what the scope allows. It
 // is for admins: what a scope hides must not be counted for anybody else.
 func PreviewScope(ctx context.Context, client *bitbucket.Client, scope policy.Scope) (Preview, error) {
-	page, err := client.AllRepositories(ctx, policy.UnjudgedWorkspace(scope), bitbucket.NewBudget(previewPages))
+	page, err := client.UnjudgedRepositories(ctx, policy.UnjudgedWorkspace(scope), bitbucket.NewBudget(previewPages))
 	if err != nil {
 		return Preview{}, fmt.Errorf("listing the workspace: %w", err)
 	}
