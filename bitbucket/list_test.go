@@ -1,6 +1,7 @@
 package bitbucket
 
 import (
+	"fmt"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -92,21 +93,40 @@ func TestRequestsDoNotDependOnTheQuery(t *testing.T) {
 					require.ElementsMatch(t, want, s.lines(), "%+v", o)
 					require.Equal(t, wantTimes, s.starts(), "%+v", o)
 				}
-				if len(definition.Repositories) > 0 {
-					return
-				}
-				repo := s.repo(t, "billing-api", definition)
-				want = nil
-				for _, o := range variations(queries) {
-					s.ResetJournal()
-					_, err := s.client.Branches(t.Context(), repo, o)
-					require.NoError(t, err)
-					if want == nil {
-						want = s.lines()
-					}
-					require.Equal(t, want, s.lines(), "%+v", o)
-				}
 			})
+		})
+	}
+}
+
+// The same for the branches of one repository.
+func TestBranchRequestsDoNotDependOnTheQuery(t *testing.T) {
+	for name, definition := range map[string]policy.Definition{
+		"branches":           {Branches: []string{"main", "feature/.*"}},
+		"no literal":         {Branches: []string{"[a-r].*"}},
+		"excluded branches":  {ExcludeBranches: []string{"secret/.*"}},
+		"repositories only":  {Repositories: []string{"api"}},
+		"no branch allowed":  {Branches: []string{"none"}},
+		"other repositories": {ExcludeRepositories: []string{"web"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := inMemory(t, one(t, sample.Options{}))
+			head, err := s.Head("acme", "api", "main")
+			require.NoError(t, err)
+			for i := range 120 {
+				require.NoError(t, s.SetBranch("acme", "api", fmt.Sprintf("feature/%03d", i), head))
+				require.NoError(t, s.SetBranch("acme", "api", fmt.Sprintf("secret/%03d", i), head))
+			}
+			repo := s.repo(t, "api", definition)
+			var want []string
+			for _, o := range variations([]string{"secret", "feature", "main", "zzz", `" OR name ~ "`}) {
+				s.ResetJournal()
+				_, err := s.client.Branches(t.Context(), repo, o)
+				require.NoError(t, err)
+				if want == nil {
+					want = s.lines()
+				}
+				require.ElementsMatch(t, want, s.lines(), "%+v", o)
+			}
 		})
 	}
 }

@@ -313,6 +313,23 @@ func TestSizeIsNotTrusted(t *testing.T) {
 	}
 }
 
+// Where the list changes while it is read side by side, what a page links to
+// holds, and not what was planned.
+func TestLinksDecideAndNotNumbers(t *testing.T) {
+	s := inMemory(t, sample.New(sample.Options{}))
+	repositories(t, s.Server, numbered("r", 500)...)
+	s.Fail(sample.Fault{
+		Match: func(r *http.Request) bool { return r.URL.Query().Get("page") == "2" },
+		Edit: func(_ *http.Request, body map[string]any) {
+			body["next"] = strings.Replace(body["next"].(string), "page=3", "page=4", 1)
+		},
+	})
+	page, err := s.client.Repositories(t.Context(), s.workspace(t, policy.Definition{}), ListOptions{Limit: 1000, Budget: budget()})
+	require.NoError(t, err)
+	assert.Equal(t, slices.Concat(numbered("r", 500)[:200], numbered("r", 500)[300:]), slugs(page.Rows))
+	assert.Nil(t, page.Next)
+}
+
 // A page that the list leads to and that cannot be read fails the list: half
 // of it would look whole.
 func TestPageThatFailsFailsTheList(t *testing.T) {
