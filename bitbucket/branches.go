@@ -55,7 +55,7 @@ func (c *Client) Branches(ctx context.Context, repo policy.Repo, o ListOptions) 
 	if open {
 		filter, local = contains(o.Query, "name"), false
 	}
-	return filtered(filter, func(q string) (Page[Branch], error) {
+	return filtered(filter, o.From, func(q string) (Page[Branch], error) {
 		w := walk[branchJSON]{client: c, endpoint: e, query: listQuery("name", q, o.pageLength(open, q), branchFields(o.Detail)...)}
 		return collect(ctx, w, o, local,
 			func(raw branchJSON) (Branch, bool) { return newBranch(raw, repo) },

@@ -22,6 +22,9 @@ const (
 	maxPace       = 2 * time.Second
 	// defaultPause follows a 429 that does not say how long to wait.
 	defaultPause = time.Second
+	// maxPause is Bitbucket's window: one wrong header must not lock an
+	// account out for longer.
+	maxPause = time.Hour
 )
 
 // gates holds one gate for each account, since Bitbucket counts requests by
@@ -184,7 +187,7 @@ func (g *gate) heed(status int, header http.Header) {
 	if status != http.StatusTooManyRequests {
 		return
 	}
-	pause := retryAfter(header)
+	pause := min(retryAfter(header), maxPause)
 	if pause == 0 {
 		pause = defaultPause
 	}

@@ -100,10 +100,27 @@ func collect[Raw, T any](ctx context.Context, w walk[Raw], o ListOptions, local 
 // filtered runs a list with a q expression, and once more without where
 // Bitbucket refuses it: a filter only saves requests, and how much of the
 // language an endpoint knows is documented in part.
-func filtered[T any](q string, list func(q string) (Page[T], error)) (Page[T], error) {
+func filtered[T any](q string, from Position, list func(q string) (Page[T], error)) (Page[T], error) {
+	if from.Unfiltered {
+		return unfiltered(list(""))
+	}
 	result, err := list(q)
-	if q != "" && errors.Is(err, errBadRequest) {
-		return list("")
+	if q != "" && from == (Position{}) && errors.Is(err, errBadRequest) {
+		return unfiltered(list(""))
+	}
+	return result, err
+}
+
+// unfiltered marks the places of a list that is read without a filter: one of
+// them means another row in the filtered list.
+func unfiltered[T any](result Page[T], err error) (Page[T], error) {
+	for i := range result.At {
+		result.At[i].Unfiltered = true
+	}
+	if result.Next != nil {
+		next := *result.Next
+		next.Unfiltered = true
+		result.Next = &next
 	}
 	return result, err
 }

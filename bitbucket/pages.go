@@ -18,6 +18,7 @@ const (
 	maxRows       = 10 * maxPageLength
 	maxAhead      = 10 // pages fetched side by side
 	maxQueryBytes = 8 << 10
+	maxPageNumber = 1 << 20 // a cursor keeps no larger one
 )
 
 // A Position is a place in a list, to go on from in a later call. The zero
@@ -26,6 +27,8 @@ type Position struct {
 	Page   int    // number of the page; 0 for the first, or when Query tells it
 	Query  string // the page's raw query, where Bitbucket's link is no plain page number
 	Offset int    // row within the page
+
+	Unfiltered bool // of the list without the filter that Bitbucket refused
 }
 
 // A Budget is how many pages one tool call may read, however many lists it
@@ -225,7 +228,7 @@ func (w *walk[T]) follow(link string) (*Position, error) {
 	}
 	u, err := url.Parse(link)
 	if err != nil || u.User != nil || u.Opaque != "" || len(u.RawQuery) > maxQueryBytes ||
-		!strings.EqualFold(u.Scheme+"://"+u.Host+u.EscapedPath(), w.endpoint.account.API+path) {
+		!strings.EqualFold(u.Scheme+"://"+HostPort(u.String())+u.EscapedPath(), w.origin()+path) {
 		return nil, unavailable("its link to the next page leads somewhere else, and was not followed")
 	}
 	next := w.position(u)
@@ -237,6 +240,16 @@ func (w *walk[T]) follow(link string) (*Position, error) {
 	return &next, nil
 }
 
+// origin is the list's address with its port written out, and the path that
+// the API's own paths are below.
+func (w *walk[T]) origin() string {
+	api, err := url.Parse(w.endpoint.account.API)
+	if err != nil {
+		return ""
+	}
+	return api.Scheme + "://" + HostPort(w.endpoint.account.API) + api.EscapedPath()
+}
+
 // position reads a link as a page number where it is nothing else.
 func (w *walk[T]) position(link *url.URL) Position {
 	query, err := url.ParseQuery(link.RawQuery)
@@ -245,7 +258,7 @@ func (w *walk[T]) position(link *url.URL) Position {
 	}
 	number, err := strconv.Atoi(query.Get("page"))
 	query.Del("page")
-	if err != nil || number < 2 || query.Encode() != w.query.Encode() {
+	if err != nil || number < 2 || number > maxPageNumber || query.Encode() != w.query.Encode() {
 		return Position{Query: link.RawQuery}
 	}
 	return Position{Page: number}

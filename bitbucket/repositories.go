@@ -132,7 +132,7 @@ func (c *Client) Repositories(ctx context.Context, workspace policy.Workspace, o
 	if open {
 		filter, local = and(contains(o.Query, "slug", "name"), visibilityIs(o.Visibility)), false
 	}
-	return filtered(filter, func(q string) (Page[Repository], error) {
+	return filtered(filter, o.From, func(q string) (Page[Repository], error) {
 		w := walk[repositoryJSON]{client: c, endpoint: e, query: listQuery("slug", q, o.pageLength(open, q), rowFields(o)...)}
 		return collect(ctx, w, o, local, func(raw repositoryJSON) (Repository, bool) {
 			repo, ok := workspace.Sees(raw.FullName)

@@ -116,6 +116,24 @@ func TestUnequalReadsShareNothing(t *testing.T) {
 	})
 }
 
+func TestEndpointsShareNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := inMemory(t, one(t, sample.Options{}))
+		s.SetLatency(second)
+		var group sync.WaitGroup
+		for _, r := range []route{routeRepository, routeBranches} {
+			e, err := at(r, s.repo(t, "api", policy.Definition{}))
+			require.NoError(t, err)
+			group.Go(func() {
+				_, err := s.client.fetch(t.Context(), e, "")
+				assert.NoError(t, err)
+			})
+		}
+		group.Wait()
+		assert.Len(t, s.Journal(), 2)
+	})
+}
+
 // The first leaves: the request goes on for the second.
 func TestFirstMayLeave(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

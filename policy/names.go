@@ -143,7 +143,18 @@ func (r Reference) MayBeDisplayName() bool { return r.text != "" && !r.asWritten
 // IsDisplayNameOf reports whether the text is the given display name; case is
 // ignored.
 func (r Reference) IsDisplayNameOf(name string) bool {
-	return r.MayBeDisplayName() && strings.EqualFold(r.text, name)
+	return r.MayBeDisplayName() && strings.EqualFold(asShown(r.text), asShown(name))
+}
+
+// asShown leaves out what cannot be seen in a name: a caller copies a name from
+// where it is shown.
+func asShown(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Variation_Selector, r) || r == '\u2800' {
+			return -1
+		}
+		return r
+	}, name)
 }
 
 // unsafeText returns why a caller's text cannot stand in any name, or "".
@@ -224,10 +235,21 @@ func branchRuneReason(r rune) string {
 		return fmt.Sprintf("%q cannot be in a branch name", string(r))
 	case unicode.IsSpace(r):
 		return "it holds a space"
+	case unicode.Is(unicode.Variation_Selector, r) || r == '\u2800':
+		return "it holds a character that cannot be seen"
 	case r == '\u017F' || r == '\u212A':
 		// These fold to "s" and "k": a pattern with (?i) would take them for
 		// the ASCII letter, and so would a reader.
 		return "it holds a letter that looks like an ASCII letter and is another"
 	}
 	return ""
+}
+
+// CheckWorkspace returns an [*InvalidName] unless name is the slug of a
+// workspace.
+func CheckWorkspace(name string) error {
+	if reason := slugReason(lowerASCII(name)); reason != "" {
+		return invalid(WorkspaceName, "%s", reason)
+	}
+	return nil
 }

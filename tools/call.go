@@ -264,11 +264,17 @@ func (c *Call) EmptyNotice() string {
 // that it tells nothing of rows that are hidden.
 const MoreNotice = "There may be more."
 
-// Fit returns how many of the rows an answer may hold to stay under the limit,
-// with room for what stands around them. It is at least one.
-func Fit[T any](rows []T, limit int) int {
-	const around = 2 << 10
-	size := around
+// Fit returns how many of the rows an answer may hold to stay under the limit.
+// shell is the answer without rows, with the cursor and notice that it would
+// have if it were cut: a cursor can be as long as Bitbucket's own link. It is
+// at least one.
+func Fit[T any](rows []T, limit int, shell any) int {
+	const summary = 1 << 10
+	around, err := json.Marshal(shell)
+	if err != nil {
+		return len(rows) // what cannot be encoded fails where it is
+	}
+	size := len(around) + summary
 	for i, row := range rows {
 		encoded, err := json.Marshal(row)
 		if err != nil {

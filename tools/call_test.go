@@ -175,15 +175,15 @@ func TestFit(t *testing.T) {
 	for i := range rows {
 		rows[i] = strings.Repeat("x", 997) // 1,000 bytes with quotes and comma
 	}
-	assert.Equal(t, 22, Fit(rows, MaxAnswer), "24 KiB less 2 KiB for what stands around")
-	assert.Equal(t, 3, Fit(rows[:3], MaxAnswer))
-	assert.Equal(t, 0, Fit(rows[:0], MaxAnswer))
-	assert.Equal(t, 1, Fit([]string{strings.Repeat("x", 1<<20), "y"}, MaxAnswer), "never none, or a list would not go on")
+	assert.Equal(t, 22, Fit(rows, MaxAnswer, strings.Repeat("c", 1022)), "24 KiB less what stands around")
+	assert.Equal(t, 3, Fit(rows[:3], MaxAnswer, ""))
+	assert.Equal(t, 0, Fit(rows[:0], MaxAnswer, ""))
+	assert.Equal(t, 1, Fit([]string{strings.Repeat("x", 1<<20), "y"}, MaxAnswer, ""), "never none, or a list would not go on")
 }
 
 func TestPlacesSurviveTheirEncoding(t *testing.T) {
 	for _, place := range []Place{
-		{}, {Walk: 3}, {Position: bitbucket.Position{Page: 7, Offset: 99}}, {Walk: 1, Position: bitbucket.Position{Query: "page=8xhd&q=a", Offset: 1}},
+		{}, {Walk: 3}, {Position: bitbucket.Position{Page: 7, Offset: 99}}, {Walk: 1, Position: bitbucket.Position{Query: "page=8xhd&q=a", Offset: 1, Unfiltered: true}},
 	} {
 		back, err := decodePlace(encodePlace(place))
 		require.NoError(t, err)

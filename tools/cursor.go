@@ -64,7 +64,11 @@ func (c Cursors) open(cursor string, bound []byte) (Place, error) {
 // encodePlace is short, since agents pay for cursors by the token: three
 // numbers, and the query where there is one.
 func encodePlace(p Place) []byte {
-	buf := binary.AppendUvarint(nil, uint64(p.Walk))
+	walk := uint64(p.Walk) << 1
+	if p.Position.Unfiltered {
+		walk |= 1
+	}
+	buf := binary.AppendUvarint(nil, walk)
 	buf = binary.AppendUvarint(buf, uint64(p.Position.Page))
 	buf = binary.AppendUvarint(buf, uint64(p.Position.Offset))
 	return append(buf, p.Position.Query...)
@@ -79,5 +83,7 @@ func decodePlace(buf []byte) (Place, error) {
 		}
 		numbers[i], buf = int(n), buf[size:]
 	}
-	return Place{Walk: numbers[0], Position: bitbucket.Position{Page: numbers[1], Offset: numbers[2], Query: string(buf)}}, nil
+	return Place{Walk: numbers[0] >> 1, Position: bitbucket.Position{
+		Page: numbers[1], Offset: numbers[2], Query: string(buf), Unfiltered: numbers[0]&1 == 1,
+	}}, nil
 }

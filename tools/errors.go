@@ -112,6 +112,8 @@ func (b *Toolbox) Words(err error, call string) *Error {
 		return &Error{ResultTooLarge, "The answer is too large.", "Ask for less: a lower limit, detail \"names\" or \"concise\", or a query."}
 	case errors.Is(err, bitbucket.ErrUnavailable):
 		return &Error{UpstreamUnavailable, "Bitbucket gave no usable answer: " + reasonOf(err) + ".", "Try again in a minute; if it stays so, tell an admin."}
+	case errors.Is(err, context.Canceled):
+		return &Error{UpstreamUnavailable, "The call was canceled before Bitbucket had answered.", "Call again if it is still wanted."}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{UpstreamUnavailable, fmt.Sprintf("Bitbucket did not answer within %d seconds.", int(callTime.Seconds())),
 			"Try again, or ask for less: a lower limit or a narrower query."}

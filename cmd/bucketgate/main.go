@@ -55,11 +55,11 @@ func (p program) run(ctx context.Context, args []string) int {
 		return exitDone
 	case errors.Is(err, errAnswered):
 		return exitFailed
-	case errors.Is(err, errUsage):
-		fmt.Fprintf(p.stderr, "bucketgate: %v\n", err)
-		return exitUsage
 	}
 	fmt.Fprintf(p.stderr, "bucketgate: %v\n", err)
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
 	return exitFailed
 }
 
@@ -69,5 +69,9 @@ func isTerminal(stdin io.Reader) bool {
 		return false
 	}
 	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	if err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull)
+	return err != nil || !os.SameFile(info, null) // it is a character device too
 }

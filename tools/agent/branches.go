@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"bucketgate/bitbucket"
 	"bucketgate/policy"
@@ -78,6 +79,8 @@ func (l branchLister) list(ctx context.Context) (listBranchesOutput, error) {
 // count only when the repository is what was asked for: after a rename it may
 // be another.
 func (l branchLister) read(ctx context.Context, o bitbucket.ListOptions) (bitbucket.Repository, bitbucket.Page[bitbucket.Branch], error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	type listing struct {
 		repo policy.Repo
 		page bitbucket.Page[bitbucket.Branch]
@@ -93,6 +96,9 @@ func (l branchLister) read(ctx context.Context, o bitbucket.ListOptions) (bitbuc
 		}()
 	}}
 	repository, err := r.resolve(ctx, l.in.Repository)
+	if err != nil {
+		time.AfterFunc(readAheadGrace, cancel)
+	}
 	if started {
 		found := <-ahead // also after an error: nothing is under way once the call is answered
 		if err == nil && sameRepository(found.repo, repository.Repo) {
@@ -105,6 +111,11 @@ func (l branchLister) read(ctx context.Context, o bitbucket.ListOptions) (bitbuc
 	page, err := l.client.Branches(ctx, repository.Repo, o)
 	return repository, page, l.about(err)
 }
+
+// readAheadGrace is how long branches that are not needed any more may take to
+// answer. They mostly do at once, and a canceled request could still reach
+// Bitbucket after the call's answer; a slow one must not hold that up.
+const readAheadGrace = 500 * time.Millisecond
 
 func sameRepository(a, b policy.Repo) bool { return a.Account() == b.Account() && a.Slug() == b.Slug() }
 
@@ -124,11 +135,11 @@ func (l branchLister) shape(repository bitbucket.Repository, page bitbucket.Page
 	shown := 0
 	if l.in.Detail == detailNames {
 		out.Names = branchNames(page.Rows)
-		shown = tools.Fit(out.Names, tools.MaxNamesAnswer)
+		shown = tools.Fit(out.Names, tools.MaxNamesAnswer, l.shell(out, page))
 		out.Names = out.Names[:shown]
 	} else {
 		out.Branches = branchRows(page.Rows, l.in.Detail, repository.DefaultBranch)
-		shown = tools.Fit(out.Branches, tools.MaxAnswer)
+		shown = tools.Fit(out.Branches, tools.MaxAnswer, l.shell(out, page))
 		out.Branches = out.Branches[:shown]
 	}
 	next := page.Next
@@ -141,6 +152,17 @@ func (l branchLister) shape(repository bitbucket.Repository, page bitbucket.Page
 		out.Notice = l.call.EmptyNotice()
 	}
 	out.Summary = l.summary(shown, out)
+	return out
+}
+
+// shell is the answer as it would stand around its rows if it were cut.
+func (l branchLister) shell(out listBranchesOutput, page bitbucket.Page[bitbucket.Branch]) listBranchesOutput {
+	out.Names, out.Branches, out.Notice = nil, nil, tools.MoreNotice
+	if page.Next != nil {
+		out.NextCursor = l.call.SealPlace(tools.Place{Position: *page.Next})
+	} else if len(page.At) > 0 {
+		out.NextCursor = l.call.SealPlace(tools.Place{Position: page.At[len(page.At)-1]})
+	}
 	return out
 }
 

@@ -148,13 +148,13 @@ func (l repoLister) list(ctx context.Context) (listReposOutput, error) {
 	return l.shape(found), nil
 }
 
-// A found list: the rows that are allowed, where each stands, and where to go
-// on.
+// foundRepos are the rows that are allowed, where each stands, where to go on,
+// and the workspaces that were listed.
 type foundRepos struct {
-	rows  []bitbucket.Repository
-	at    []tools.Place
-	next  *tools.Place
-	spots []policy.Workspace
+	rows       []bitbucket.Repository
+	at         []tools.Place
+	next       *tools.Place
+	workspaces []policy.Workspace
 }
 
 // walk reads the list of each workspace and credential once, one after the
@@ -164,20 +164,20 @@ func (l repoLister) walk(ctx context.Context, limit int) (foundRepos, error) {
 	if err != nil {
 		return foundRepos{}, err
 	}
-	found := foundRepos{spots: l.call.Workspaces()}
+	found := foundRepos{workspaces: l.call.Workspaces()}
 	seen := map[string]bool{}
-	for i := start.Walk; i < len(found.spots); i++ {
+	for i := start.Walk; i < len(found.workspaces); i++ {
 		if len(found.rows) == limit {
 			found.next = &tools.Place{Walk: i}
 			return found, nil
 		}
-		page, err := l.client.Repositories(ctx, found.spots[i], bitbucket.ListOptions{
+		page, err := l.client.Repositories(ctx, found.workspaces[i], bitbucket.ListOptions{
 			From: start.Position, Limit: limit - len(found.rows),
 			Query: l.in.Query, Visibility: bitbucket.Visibility(l.in.Visibility),
 			Detail: detailOf(l.in.Detail), Budget: l.call.Budget, Progress: l.call.Progress,
 		})
 		if err != nil {
-			return foundRepos{}, &tools.About{Kind: "workspace", Name: found.spots[i].Name(), Err: err}
+			return foundRepos{}, &tools.About{Kind: "workspace", Name: found.workspaces[i].Name(), Err: err}
 		}
 		for j, row := range page.Rows {
 			if !seen[row.FullName] {
@@ -196,19 +196,19 @@ func (l repoLister) walk(ctx context.Context, limit int) (foundRepos, error) {
 }
 
 func (l repoLister) shape(found foundRepos) listReposOutput {
-	out := listReposOutput{Scopes: scopesOf(found.spots)}
-	several := !oneWorkspace(found.spots)
-	if !several && len(found.spots) > 0 {
-		out.Workspace = found.spots[0].Name()
+	out := listReposOutput{Scopes: scopesOf(found.workspaces)}
+	several := !oneWorkspace(found.workspaces)
+	if !several && len(found.workspaces) > 0 {
+		out.Workspace = found.workspaces[0].Name()
 	}
 	shown := 0
 	if l.in.Detail == detailNames {
 		out.Names = namesOf(found.rows, several)
-		shown = tools.Fit(out.Names, tools.MaxNamesAnswer)
+		shown = tools.Fit(out.Names, tools.MaxNamesAnswer, l.shell(out, found))
 		out.Names = out.Names[:shown]
 	} else {
 		out.Repositories = rowsFor(found.rows, l.in.Detail)
-		shown = tools.Fit(out.Repositories, tools.MaxAnswer)
+		shown = tools.Fit(out.Repositories, tools.MaxAnswer, l.shell(out, found))
 		out.Repositories = out.Repositories[:shown]
 	}
 	if shown < len(found.rows) {
@@ -220,6 +220,17 @@ func (l repoLister) shape(found foundRepos) listReposOutput {
 		out.Notice = l.call.EmptyNotice()
 	}
 	out.Summary = l.summary(shown, out)
+	return out
+}
+
+// shell is the answer as it would stand around its rows if it were cut.
+func (l repoLister) shell(out listReposOutput, found foundRepos) listReposOutput {
+	out.Names, out.Repositories, out.Notice = nil, nil, tools.MoreNotice
+	if found.next != nil {
+		out.NextCursor = l.call.SealPlace(*found.next)
+	} else if len(found.at) > 0 {
+		out.NextCursor = l.call.SealPlace(found.at[len(found.at)-1])
+	}
 	return out
 }
 
@@ -260,17 +271,17 @@ func rowsFor(found []bitbucket.Repository, detail string) []repoRow {
 	return rows
 }
 
-func scopesOf(spots []policy.Workspace) []string {
+func scopesOf(workspaces []policy.Workspace) []string {
 	var names []string
-	for _, w := range spots {
+	for _, w := range workspaces {
 		names = append(names, w.Scopes()...)
 	}
 	return names
 }
 
-func oneWorkspace(spots []policy.Workspace) bool {
-	for _, w := range spots {
-		if w.Account().API != spots[0].Account().API || !strings.EqualFold(w.Name(), spots[0].Name()) {
+func oneWorkspace(workspaces []policy.Workspace) bool {
+	for _, w := range workspaces {
+		if w.Account().API != workspaces[0].Account().API || !strings.EqualFold(w.Name(), workspaces[0].Name()) {
 			return false
 		}
 	}

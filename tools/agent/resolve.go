@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"bucketgate/bitbucket"
 	"bucketgate/policy"
@@ -62,7 +63,7 @@ func (r resolver) ask(ctx context.Context, candidates []policy.Repo) ([]bitbucke
 	var found []bitbucket.Repository
 	answered := map[string]bool{}
 	for i, candidate := range candidates {
-		workspace := candidate.Account().API + " " + candidate.Account().Workspace
+		workspace := candidate.Account().API + " " + strings.ToLower(candidate.Account().Workspace)
 		if answered[workspace] {
 			continue
 		}
