@@ -3,6 +3,12 @@
 // Values are allow-listed: an event names who, what tool, which scope and
 // which target, and why, and never holds file contents, arguments as such, or
 // a secret.
+//
+// A [Writer] puts events into a chain that is signed with a key, so that
+// [Verify] finds what was changed, moved, put in or taken out by somebody
+// without it. A [HeadFile] outside the database shows what was cut off at the
+// end. What a crash may lose, the last allowed reads and nothing else, stands
+// at the Writer. A [File] is for the mode without set-up: lines, and no chain.
 package audit
 
 import (

@@ -2,6 +2,7 @@
 package secret
 
 import (
+	"crypto/subtle"
 	"fmt"
 	"io"
 	"log/slog"
@@ -32,6 +33,12 @@ func (t Text) Reveal() string {
 // IsZero reports whether there is no secret.
 func (t Text) IsZero() bool { return t.Reveal() == "" }
 
+// Equal reports whether two secrets are the same, in a time that does not tell
+// how much of them is.
+func (t Text) Equal(other Text) bool {
+	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(other.Reveal())) == 1
+}
+
 // String returns "[redacted]".
 func (t Text) String() string { return redacted }
 
@@ -47,3 +54,14 @@ func (t Text) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalText returns "[redacted]", for JSON, YAML, XML and flags.
 func (t Text) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// Hint returns the last four characters of a secret that has at least twelve,
+// so that people can tell two keys apart; of a shorter one it returns nothing,
+// because four characters would be too much of it.
+func (t Text) Hint() string {
+	runes := []rune(t.Reveal())
+	if len(runes) < 12 {
+		return ""
+	}
+	return string(runes[len(runes)-4:])
+}

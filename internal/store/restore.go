@@ -1,0 +1,182 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"bucketgate/internal/secret"
+)
+
+// Restore puts a backup in the place of the database that c names. First it
+// makes sure that the backup is whole, not newer than this program, and opens
+// with the master key. What was in the database until then is kept in a file
+// beside it, whose name is returned; it is empty where there was nothing.
+//
+// It is one transaction: other processes see the old database or the restored
+// one, and one that is killed leaves the old one. Audit events that were
+// written after the backup are in the kept file only.
+func Restore(ctx context.Context, c Config, backup string) (kept string, err error) {
+	path, master, err := c.prepare()
+	if err != nil {
+		return "", err
+	}
+	if err := checkBackup(ctx, backup, master); err != nil {
+		return "", err
+	}
+	if kept, err = setAside(ctx, path, master); err != nil {
+		return "", err
+	}
+	if err := createFile(path); err != nil {
+		return kept, err
+	}
+	if err := copyInto(ctx, path, backup, c.lockTimeout()); err != nil {
+		return kept, explain(sqliteDialect, path, fmt.Errorf("restoring: %w", err))
+	}
+	s, err := Open(ctx, c) // brings an older schema up to date
+	if err != nil {
+		return kept, err
+	}
+	// Whoever serves from this database is told, as after any other change.
+	err = s.Update(ctx, func(tx *Tx) error {
+		tx.changed = true
+		return nil
+	})
+	return kept, errors.Join(err, s.Close())
+}
+
+func checkBackup(ctx context.Context, backup string, master secret.MasterKey) error {
+	info, err := os.Stat(backup)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the backup %s cannot be read: %w", backup, reason(err))
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("the backup %s is not a regular file", backup)
+	}
+	db, err := sql.Open("sqlite", sqliteName(absolute(backup), defaultLockTimeout, fromBackup))
+	if err != nil {
+		return fmt.Errorf("the backup %s cannot be read: %w", backup, err)
+	}
+	s := &Store{path: backup, dialect: sqliteDialect, master: master, writer: db, reader: db, poller: db, closed: make(chan struct{})}
+	defer s.Close()
+	current, _, err := s.schemaVersions(ctx)
+	if err != nil {
+		return s.explain(err)
+	}
+	if current == 0 {
+		return say(ErrUnusable, "the backup %s is empty", backup)
+	}
+	return s.View(ctx, func(tx *Tx) error {
+		if err := tx.checkPages(); err != nil {
+			return err
+		}
+		_, err := tx.keyset()
+		return err
+	})
+}
+
+// checkPages reads the whole database.
+func (tx *Tx) checkPages() error {
+	problems, err := tx.texts(`PRAGMA quick_check(1)`)
+	if err != nil {
+		return fmt.Errorf("checking the database: %w", err)
+	}
+	if len(problems) != 1 || problems[0] != "ok" {
+		return &said{words: fmt.Sprintf("the database %s is damaged; restore a backup of it", tx.store.path), kind: ErrDamaged, cause: fmt.Errorf("%q", problems)}
+	}
+	return nil
+}
+
+// Check reads the whole database and opens every sealed value. The error names
+// what is damaged.
+func (s *Store) Check(ctx context.Context) error {
+	return s.View(ctx, func(tx *Tx) error {
+		if err := tx.checkPages(); err != nil {
+			return err
+		}
+		var values []sealedValue
+		err := tx.each(sealedQuery, nil, func(rows *sql.Rows) error {
+			v, err := scanSealed(rows)
+			values = append(values, v)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("reading sealed values: %w", err)
+		}
+		var unopened error
+		for _, v := range values {
+			_, err := tx.open(v)
+			unopened = errors.Join(unopened, err)
+		}
+		return unopened
+	})
+}
+
+// setAside keeps what is at the path, as a backup where it can be read and
+// under another name where it is damaged, and returns the name.
+func setAside(ctx context.Context, path string, master secret.MasterKey) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil || info.Size() == 0 {
+		return "", nil // prepare has looked: there is nothing
+	}
+	kept := path + ".before-restore-" + time.Now().UTC().Format("20060102T150405.000000")
+	s, err := connect(path, master, defaultLockTimeout)
+	if err != nil {
+		return "", err
+	}
+	defer s.Close()
+	err = s.Backup(ctx, kept)
+	if !errors.Is(err, ErrDamaged) {
+		return kept, err
+	}
+	if err := s.Close(); err != nil {
+		return "", fmt.Errorf("setting the damaged database aside: %w", err)
+	}
+	return kept, renameDatabase(path, kept)
+}
+
+// renameDatabase moves a database with its log.
+func renameDatabase(from, to string) error {
+	for _, part := range []string{"", "-wal", "-shm"} {
+		if err := os.Rename(from+part, to+part); err != nil && (part == "" || !os.IsNotExist(err)) {
+			return fmt.Errorf("setting the damaged database aside: %w", err)
+		}
+	}
+	return nil
+}
+
+// copyInto replaces all that is in a database, in one transaction of SQLite's.
+func copyInto(ctx context.Context, path, backup string, lockTimeout time.Duration) error {
+	db, err := sql.Open("sqlite", sqliteName(path, lockTimeout, ""))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	source := sqliteName(absolute(backup), lockTimeout, fromBackup)
+	return sqlitePatiently(ctx, lockTimeout, func() error {
+		return conn.Raw(func(driver any) error {
+			restorer, ok := driver.(interface {
+				NewRestore(string) (*sqlite.Backup, error)
+			})
+			if !ok {
+				return errors.New("the driver cannot restore")
+			}
+			b, err := restorer.NewRestore(source)
+			if err != nil {
+				return err
+			}
+			_, err = b.Step(-1)
+			return errors.Join(err, b.Finish())
+		})
+	})
+}
