@@ -1,0 +1,165 @@
+package manage
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"bucketgate/bitbucket"
+	"bucketgate/internal/store"
+	"bucketgate/policy"
+)
+
+// A Roster is what calls are judged with: the stored scopes, compiled, and the
+// credentials behind them. It is loaded anew after each change, whoever made
+// it, so that a call that begins a second later is judged by it.
+type Roster struct {
+	store *store.Store
+	names []string // of the scopes that are wanted; empty for all
+	log   *slog.Logger
+	now   atomic.Pointer[roll]
+}
+
+// A roll is a roster at one moment.
+type roll struct {
+	scopes  map[string]policy.Scope // by name
+	broken  map[string]error        // scopes that do not compile
+	private map[string]bool         // addresses that were named on purpose
+
+	mu          sync.Mutex
+	credentials map[string]bitbucket.Credential // by ID, opened when they are first used
+}
+
+// NewRoster loads the scopes of these names, or all where there is none, and
+// keeps them up to date until ctx ends.
+func NewRoster(ctx context.Context, db *store.Store, log *slog.Logger, names ...string) (*Roster, error) {
+	r := &Roster{store: db, names: names, log: log}
+	if err := r.load(ctx); err != nil {
+		return nil, err
+	}
+	reload := func() {
+		if err := r.load(ctx); err != nil && ctx.Err() == nil {
+			// What cannot be read allows nothing: the old rules may be the
+			// ones that an admin has just taken back.
+			r.now.Store(&roll{})
+			log.Error("loading the scopes; nothing is allowed until it works", "error", err)
+		}
+	}
+	go func() {
+		if err := db.Watch(ctx, reload); err != nil && ctx.Err() == nil {
+			r.now.Store(&roll{})
+			log.Error("watching the database; nothing is allowed any more", "error", err)
+		}
+	}()
+	return r, nil
+}
+
+func (r *Roster) load(ctx context.Context) error {
+	next := &roll{scopes: map[string]policy.Scope{}, broken: map[string]error{}, private: map[string]bool{}, credentials: map[string]bitbucket.Credential{}}
+	var definitions []policy.Definition
+	err := r.store.View(ctx, func(tx *store.Tx) (err error) {
+		definitions, err = tx.Definitions(r.names...)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("loading the scopes: %w", err)
+	}
+	for _, d := range definitions {
+		scope, err := policy.Compile(d)
+		if err != nil {
+			// One row that somebody broke must not open, nor close, the others.
+			next.broken[d.Name] = err
+			r.log.Error("a stored scope does not compile and is disabled", "scope", d.Name, "error", err)
+			continue
+		}
+		next.scopes[d.Name] = scope
+		if d.API != bitbucket.DefaultAPI {
+			next.private[bitbucket.HostPort(d.API)] = true
+		}
+	}
+	r.now.Store(next)
+	return nil
+}
+
+// Grant returns what a caller holds that may use the scopes of these names.
+// One that does not exist, or does not compile, counts as not held.
+func (r *Roster) Grant(caller string, names []string) policy.Grant {
+	now := r.now.Load()
+	var held []policy.Scope
+	for _, name := range names {
+		if scope, ok := now.scopes[name]; ok {
+			held = append(held, scope)
+		}
+	}
+	return policy.NewGrant(caller, held...)
+}
+
+// Names returns the names of the scopes that work, in order.
+func (r *Roster) Names() []string {
+	var names []string
+	for name := range r.now.Load().scopes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Broken returns the stored scopes that do not compile, and why: they are
+// disabled.
+func (r *Roster) Broken() map[string]error { return r.now.Load().broken }
+
+// Scope returns a compiled scope, the zero one where there is none of the
+// name.
+func (r *Roster) Scope(name string) policy.Scope { return r.now.Load().scopes[name] }
+
+// AllowAddress reports whether an address may be dialled although it is
+// private: when a stored provider names it, which took the command line, or
+// the server's word.
+func (r *Roster) AllowAddress(hostPort string) bool { return r.now.Load().private[hostPort] }
+
+// Credential returns the credential with this ID. It is opened when it is
+// first used, and again after each change.
+func (r *Roster) Credential(ctx context.Context, id string) (bitbucket.Credential, error) {
+	now := r.now.Load()
+	now.mu.Lock()
+	credential, ok := now.credentials[id]
+	now.mu.Unlock()
+	if ok {
+		return credential, nil
+	}
+	credential, err := OpenCredential(ctx, r.store, id)
+	if err != nil {
+		return bitbucket.Credential{}, err
+	}
+	now.mu.Lock()
+	defer now.mu.Unlock()
+	if now.credentials != nil {
+		now.credentials[id] = credential
+	}
+	return credential, nil
+}
+
+// OpenCredential reads a credential with its key.
+func OpenCredential(ctx context.Context, db *store.Store, id string) (bitbucket.Credential, error) {
+	var credential bitbucket.Credential
+	err := db.View(ctx, func(tx *store.Tx) error {
+		c, err := tx.CredentialByID(id)
+		if err != nil {
+			return err
+		}
+		p, err := tx.ProviderByID(c.ProviderID)
+		if err != nil {
+			return err
+		}
+		credential = bitbucket.Credential{API: p.API, Username: c.Username}
+		return nil
+	})
+	if err != nil {
+		return bitbucket.Credential{}, err
+	}
+	credential.APIKey, err = db.CredentialKey(ctx, id)
+	return credential, err
+}

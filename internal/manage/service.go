@@ -1,0 +1,111 @@
+package manage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"bucketgate/bitbucket"
+	"bucketgate/internal/audit"
+	"bucketgate/internal/store"
+)
+
+// An Actor is who asks for something to be managed.
+type Actor struct {
+	Name      string
+	Transport string // "command line", "http", "console"
+
+	// AnyAPI lets the actor give a provider any address that ParseAPI takes:
+	// whoever has the command line has the machine. The others may name only
+	// Bitbucket Cloud and what the server was started to allow.
+	AnyAPI bool
+}
+
+// Config is what a Service needs.
+type Config struct {
+	Store  *store.Store
+	Audit  *audit.Writer
+	Client *bitbucket.Client
+
+	// AllowAPI reports whether an actor without AnyAPI may name an address
+	// beside Bitbucket Cloud's. Nil allows none.
+	AllowAPI func(api string) bool
+}
+
+// A Service manages providers, credentials, scopes and clients. All rules
+// about them are here or below; its faces hold none.
+type Service struct{ config Config }
+
+// New returns a service.
+func New(config Config) *Service {
+	if config.AllowAPI == nil {
+		config.AllowAPI = func(string) bool { return false }
+	}
+	return &Service{config}
+}
+
+// Refused reports something that an admin asked for and that is not done, in
+// words that say what to do instead. Nothing was changed.
+type Refused struct {
+	Words string
+	Err   error // the cause where there is one: store.ErrConflict and the like
+}
+
+func (e *Refused) Error() string { return e.Words }
+
+func (e *Refused) Unwrap() error { return e.Err }
+
+func refusef(format string, args ...any) error {
+	return &Refused{Words: fmt.Sprintf(format, args...)}
+}
+
+// An action is what the audit log says of a change.
+type action struct {
+	actor  Actor
+	tool   string // create_scope and the like, whatever face asked
+	target string
+	scope  string
+}
+
+func (a action) event(decision audit.Decision, reason string) audit.Event {
+	return audit.Event{
+		ID: audit.NewID(), Time: time.Now().UTC(), Caller: a.actor.Name, Role: "admin", Transport: a.actor.Transport,
+		Tool: a.tool, Scope: a.scope, Target: a.target, Decision: decision, Reason: reason,
+	}
+}
+
+// change makes a change and writes it down in one transaction: neither is
+// there without the other. A change that is refused leaves its event too.
+func (s *Service) change(ctx context.Context, a action, do func(*store.Tx) error) error {
+	err := s.config.Audit.With(ctx, a.event(audit.Allowed, ""), func(record audit.Record) error {
+		return s.config.Store.Update(ctx, func(tx *store.Tx) error {
+			if err := do(tx); err != nil {
+				return err
+			}
+			return tx.AppendAudit(record)
+		})
+	})
+	if err == nil || errors.Is(err, audit.ErrUnavailable) {
+		return err
+	}
+	err = inWords(err)
+	if auditErr := s.config.Audit.Commit(ctx, a.event(audit.Denied, err.Error())); auditErr != nil {
+		return auditErr
+	}
+	return err
+}
+
+// inWords says what to do about an error of the store that has one cause.
+func inWords(err error) error {
+	var refused *Refused
+	switch {
+	case errors.As(err, &refused):
+		return err
+	case errors.Is(err, store.ErrConflict):
+		return &Refused{Words: "somebody else has changed it meanwhile: look at it again, and send the version that you then see", Err: err}
+	case errors.Is(err, store.ErrInUse), errors.Is(err, store.ErrExists), errors.Is(err, store.ErrNotFound):
+		return &Refused{Words: err.Error(), Err: err}
+	}
+	return err
+}
