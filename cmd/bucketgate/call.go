@@ -23,7 +23,7 @@ func (p program) callCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := p.openStation(o)
+			s, err := p.openStation(cmd.Context(), o)
 			if err != nil {
 				return err
 			}

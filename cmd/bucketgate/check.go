@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"bucketgate/bitbucket"
 	"bucketgate/internal/manage"
 	"bucketgate/policy"
 	"bucketgate/tools"
@@ -21,7 +22,7 @@ func (p program) checkCommand() *cobra.Command {
 		Long:  "Tells who the credential belongs to, whether the workspace can be reached, and which of its repositories the patterns match.\nThe scope comes from the environment: see bucketgate stdio --help.",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := p.openStation(o)
+			s, err := p.openStation(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -38,12 +39,12 @@ func (p program) checkCommand() *cobra.Command {
 const checkTime = 2 * time.Minute
 
 func (p program) check(ctx context.Context, s *station) error {
-	access, err := s.grant.Begin(policy.NoAction, "")
+	access, err := s.grant().Begin(policy.NoAction, "")
 	if err != nil {
 		return err
 	}
 	scope := access.Access()[0]
-	preview, err := manage.PreviewScope(ctx, s.client, s.scope)
+	preview, err := manage.PreviewScope(ctx, s.client, s.scope())
 	if err != nil {
 		return s.explain(scope.Workspace, err)
 	}
@@ -61,8 +62,13 @@ func (p program) check(ctx context.Context, s *station) error {
 // whoAmI says whom the credential belongs to. That it may not ask is no
 // failure: the workspace has just been listed with it.
 func (p program) whoAmI(ctx context.Context, s *station) string {
-	name, err := manage.WhoAmI(ctx, s.client, s.scope)
-	if err != nil {
+	name, err := manage.WhoAmI(ctx, s.client, s.scope())
+	switch {
+	case err == nil && name == "":
+		return "works, and belongs to an account without a name"
+	case err != nil && !errors.Is(err, bitbucket.ErrCredentialRejected):
+		return "works; whom it belongs to could not be found out just now"
+	case err != nil:
 		return "works; whom it belongs to cannot be asked (an access token has no user, an API token needs read:user:bitbucket)"
 	}
 	return "works, and belongs to " + name
@@ -72,6 +78,9 @@ func (p program) whoAmI(ctx context.Context, s *station) string {
 func (s *station) explain(workspace string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("interrupted")
+	}
+	if errors.Is(err, bitbucket.ErrNotFound) {
+		return fmt.Errorf("workspace %s was not found, or the credential may not see it: check its slug, and the API's address if you have set one", workspace)
 	}
 	words := s.toolbox.Words(&tools.About{Kind: "workspace", Name: workspace, Err: err}, "check")
 	return fmt.Errorf("%s %s", words.Message, words.Hint)

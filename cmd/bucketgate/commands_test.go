@@ -86,7 +86,7 @@ func TestCheck(t *testing.T) {
 		{"nothing matches", env.with(varRepoRegex, "nothing"), nil, exitFailed, "0 of 3 repositories match\n", "bucketgate: no repository matches: an agent would reach nothing\n"},
 		{"a wrong key", env.with(varToken, "ATATTwrong"), nil, exitFailed, "",
 			"bucketgate: Bitbucket rejected the credential of this scope. It may be wrong, expired, or need a user name: an admin has to renew it (without set-up: BITBUCKET_API_TOKEN and BITBUCKET_USERNAME). Trying again does not help.\n"},
-		{"another workspace", env.with(varWorkspace, "mallory"), nil, exitFailed, "", "There is no workspace \"mallory\" within your scope."},
+		{"another workspace", env.with(varWorkspace, "mallory"), nil, exitFailed, "", "workspace mallory was not found, or the credential may not see it"},
 		{"nobody listens", env.with(varAPI, "http://127.0.0.1:1/2.0"), nil, exitFailed, "", "bucketgate: Bitbucket gave no usable answer: the connection failed. Try again in a minute; if it stays so, tell an admin.\n"},
 		{"HTML", env, new(sample.HTML(200, "<html>")), exitFailed, "", "Bitbucket gave no usable answer: it answered something that is no list."},
 		{"429", env, new(sample.RateLimited("3600")), exitFailed, "", "Bitbucket takes no more requests of this credential for now."},

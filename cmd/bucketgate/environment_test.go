@@ -12,7 +12,7 @@ import (
 func TestMistakesInTheEnvironment(t *testing.T) {
 	good := variables{varWorkspace: "acme", varUsername: testUsername, varToken: testToken}
 	const (
-		noScope  = "there is no scope to serve: set BITBUCKET_WORKSPACE and BITBUCKET_API_TOKEN for one scope from the environment (see bucketgate stdio --help); stored scopes, named by --scope, come with a later release"
+		noScope  = "there is no scope to serve: set BITBUCKET_WORKSPACE and BITBUCKET_API_TOKEN for one scope from the environment (see bucketgate stdio --help), or store one with bucketgate provider create, credential create and scope create"
 		setIt    = "set it to the slug of your Bitbucket workspace"
 		forAll   = "for all names leave the variable out, or write .*"
 		unfilled = "still reads ${…}: the client that started this program did not put the value in; set it there, or "

@@ -30,7 +30,8 @@ To serve an agent:  BITBUCKET_WORKSPACE=acme BITBUCKET_API_TOKEN=… bucketgate 
 	root.SetErr(p.stderr)
 	root.SetIn(p.stdin)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(p.stdioCommand(), p.callCommand(), p.checkCommand(), p.demoCommand(), p.versionCommand())
+	root.AddCommand(p.stdioCommand(), p.callCommand(), p.checkCommand(), p.demoCommand(), p.versionCommand(),
+		p.providerCommand(), p.credentialCommand(), p.scopeCommand(), p.clientCommand())
 	return root
 }
 
@@ -38,7 +39,7 @@ To serve an agent:  BITBUCKET_WORKSPACE=acme BITBUCKET_API_TOKEN=… bucketgate 
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return fmt.Errorf("%w: %w (see bucketgate %s --help)", errUsage, err, cmd.Name())
+			return fmt.Errorf("%w: %w (see %s --help)", errUsage, err, cmd.CommandPath())
 		}
 		return nil
 	}

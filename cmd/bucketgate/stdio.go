@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 )
@@ -26,7 +25,7 @@ The scope comes from the environment:
   BITBUCKET_REPO_REGEX='^duplocloud-.*' BITBUCKET_BRANCH_REGEX='^main$' bucketgate stdio`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := p.openStation(o)
+			s, err := p.openStation(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
@@ -50,16 +49,8 @@ func (p program) serveStdio(ctx context.Context, s *station) error {
 
 // addCallFlags adds the flags of every command that calls tools.
 func addCallFlags(cmd *cobra.Command, o *options) {
-	cmd.Flags().StringArrayVar(&o.scopes, "scope", nil, "a stored scope; not with BITBUCKET_WORKSPACE")
+	cmd.Flags().StringArrayVar(&o.scopes, "scope", nil, "a stored scope; may be repeated; not with BITBUCKET_WORKSPACE")
 	cmd.Flags().BoolVar(&o.admin, "admin", false, "the admin's tools; not with BITBUCKET_WORKSPACE")
-	cmd.Flags().StringVar(&o.database, "database", "", "where stored scopes are; not with BITBUCKET_WORKSPACE")
-	cmd.Flags().StringVar(&o.auditFile, "audit-file", "", "append each decision to this file, one JSON object on a line")
-}
-
-// explainEnvironment says what to do when there is no scope to serve.
-func (o options) explainEnvironment(err error) error {
-	if !errors.Is(err, errNoEnvironment) {
-		return err
-	}
-	return fmt.Errorf("there is no scope to serve: set %s and %s for one scope from the environment (see bucketgate stdio --help); stored scopes, named by --scope, come with a later release", varWorkspace, varToken)
+	cmd.Flags().StringVar(&o.auditFile, "audit-file", "", "with BITBUCKET_WORKSPACE: append each decision to this file, one JSON object on a line")
+	addDatabaseFlags(cmd, o)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -25,33 +26,40 @@ type options struct {
 	database   string
 	auditFile  string
 	toolPrefix string
+
+	masterKeyFile string
+	auditHeadFile string
+	output        string
 }
 
 // toolPrefix keeps names within what clients take
 // (https://modelcontextprotocol.io/specification/2025-11-25/server/tools#tool-names).
 var toolPrefix = regexp.MustCompile(`\A[A-Za-z0-9_-]{0,32}\z`)
 
-// A station is a toolbox wired up for one environment, and the client behind
-// it.
+// A station is a toolbox wired up for one caller, and the client behind it.
 type station struct {
 	client  *bitbucket.Client
 	toolbox *tools.Toolbox
-	scope   policy.Scope
-	grant   policy.Grant
+	grant   func() policy.Grant // as it is now
+	scope   func() policy.Scope // the one that check looks at
 	close   func() error
 }
 
-// openStation wires the mode without set-up.
-func (p program) openStation(o options) (*station, error) {
+// openStation wires the mode without set-up where its variables are set, and
+// stored scopes otherwise.
+func (p program) openStation(ctx context.Context, o options) (*station, error) {
+	if !toolPrefix.MatchString(o.toolPrefix) {
+		return nil, fmt.Errorf("%w: --tool-prefix takes up to 32 letters, digits, '_' and '-'", errUsage)
+	}
 	env, err := readEnvironment(p.lookupEnv)
+	if errors.Is(err, errNoEnvironment) {
+		return p.storedStation(ctx, o)
+	}
 	if err != nil {
-		return nil, o.explainEnvironment(err)
+		return nil, err
 	}
 	if err := o.refuseWithEnvironment(); err != nil {
 		return nil, err
-	}
-	if !toolPrefix.MatchString(o.toolPrefix) {
-		return nil, fmt.Errorf("%w: --tool-prefix takes up to 32 letters, digits, '_' and '-'", errUsage)
 	}
 	for _, line := range env.warnings() {
 		fmt.Fprintf(p.stderr, "bucketgate: %s\n", line)
@@ -71,12 +79,13 @@ func (p program) stationFor(env environment, o options) (*station, error) {
 	client := bitbucket.New(bitbucket.Config{
 		Credential:   func(context.Context, string) (bitbucket.Credential, error) { return env.credential, nil },
 		AllowAddress: func(hostPort string) bool { return env.explicit && hostPort == bitbucket.HostPort(env.credential.API) },
-		UserAgent:    "bucketgate/" + version(),
+		UserAgent:    userAgent(),
 	})
+	grant := policy.NewGrant(localCaller, env.scope)
 	return &station{
 		client: client,
-		scope:  env.scope,
-		grant:  policy.NewGrant(localCaller, env.scope),
+		grant:  func() policy.Grant { return grant },
+		scope:  func() policy.Scope { return env.scope },
 		close:  closeAudit,
 		toolbox: &tools.Toolbox{
 			Tools: agent.Tools(client), Cursors: cursors, Record: record,
@@ -84,6 +93,8 @@ func (p program) stationFor(env environment, o options) (*station, error) {
 		},
 	}, nil
 }
+
+func userAgent() string { return "bucketgate/" + version() }
 
 // openAudit returns where decisions go: all of them to the file if there is
 // one, refusals to stderr for whoever watches.
@@ -121,7 +132,7 @@ func (o options) refuseWithEnvironment() error {
 }
 
 func (s *station) caller(transport string) tools.Caller {
-	return tools.Caller{Name: localCaller, Role: "agent", Transport: transport, Grant: s.grant}
+	return tools.Caller{Name: localCaller, Role: "agent", Transport: transport, Grant: s.grant()}
 }
 
 func (s *station) server(log *slog.Logger) *server.Server {

@@ -34,6 +34,7 @@ var rows = []row{
 	{"patterns", (*bench).patterns},
 	{"tokens", (*bench).tokens},
 	{"memory", (*bench).memory},
+	{"stored", (*bench).stored},
 }
 
 // A bench is what the rows work with.
