@@ -22,6 +22,10 @@ func (c *Client) User(ctx context.Context, workspace policy.Unjudged) (string, e
 	if err != nil {
 		return "", err
 	}
+	return readUser(body)
+}
+
+func readUser(body []byte) (string, error) {
 	var user struct {
 		DisplayName string `json:"display_name"`
 	}

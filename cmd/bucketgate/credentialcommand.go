@@ -17,7 +17,7 @@ import (
 
 func (p program) credentialCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "credential", Short: "Manage credentials: keys of a provider, sealed", Args: usage(cobra.NoArgs), RunE: helpOnly}
-	cmd.AddCommand(p.credentialList(), p.credentialShow(), p.credentialCreate(), p.credentialUpdate(), p.credentialDelete())
+	cmd.AddCommand(p.credentialList(), p.credentialShow(), p.credentialCreate(), p.credentialUpdate(), p.credentialDelete(), p.credentialTestCommand())
 	return cmd
 }
 

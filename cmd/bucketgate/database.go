@@ -57,10 +57,16 @@ func (p program) storeConfig(o options) (store.Config, error) {
 	if err != nil {
 		return store.Config{}, err
 	}
-	return store.Config{
-		Database:  database,
-		MasterKey: func() (secret.MasterKey, error) { return secret.LoadOrCreateMasterKey(masterKey) },
-	}, nil
+	return store.Config{Database: database, MasterKey: func() (secret.MasterKey, error) { return loadMasterKey(database, masterKey) }}, nil
+}
+
+// loadMasterKey makes a key on first use only: where there is a database, the
+// right key is somewhere, and a new one would only hide that.
+func loadMasterKey(database, path string) (secret.MasterKey, error) {
+	if _, err := os.Stat(database); err == nil {
+		return secret.LoadMasterKey(path)
+	}
+	return secret.LoadOrCreateMasterKey(path)
 }
 
 func (p program) databasePath(o options) (string, error) {

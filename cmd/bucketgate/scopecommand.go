@@ -13,7 +13,7 @@ import (
 
 func (p program) scopeCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "scope", Short: "Manage scopes: what may be reached, with which credential", Args: usage(cobra.NoArgs), RunE: helpOnly}
-	cmd.AddCommand(p.scopeList(), p.scopeShow(), p.scopeCreate(), p.scopeUpdate(), p.scopeDelete())
+	cmd.AddCommand(p.scopeList(), p.scopeShow(), p.scopeCreate(), p.scopeUpdate(), p.scopeDelete(), p.scopePreviewCommand())
 	return cmd
 }
 

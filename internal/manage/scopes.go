@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"bucketgate/bitbucket"
 	"bucketgate/internal/store"
 	"bucketgate/policy"
 )
@@ -103,21 +102,6 @@ func (s *Service) Scopes(ctx context.Context) ([]store.Scope, error) {
 		return err
 	})
 	return list, err
-}
-
-// Preview counts what a drafted or a stored scope matches in the real
-// workspace. It changes nothing.
-func (s *Service) Preview(ctx context.Context, client *bitbucket.Client, scope Scope) (Preview, []policy.Warning, error) {
-	var compiled policy.Scope
-	err := s.config.Store.View(ctx, func(tx *store.Tx) (err error) {
-		_, compiled, err = scopeRecord(tx, Actor{}, scope)
-		return err
-	})
-	if err != nil {
-		return Preview{}, nil, err
-	}
-	preview, err := PreviewScope(ctx, client, compiled)
-	return preview, compiled.Warnings(), err
 }
 
 // scopeRecord judges what is written down of a scope: it must compile with

@@ -42,12 +42,9 @@ func Restore(ctx context.Context, c Config, backup string) (kept string, err err
 	if err != nil {
 		return kept, err
 	}
-	// Whoever serves from this database is told, as after any other change.
-	err = s.Update(ctx, func(tx *Tx) error {
-		tx.changed = true
-		return nil
-	})
-	return kept, errors.Join(err, s.Close())
+	// Whoever serves from this database sees another stamp in it, if a record is
+	// another one.
+	return kept, s.Close()
 }
 
 func checkBackup(ctx context.Context, backup string, master secret.MasterKey) error {
