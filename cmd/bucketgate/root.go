@@ -32,7 +32,7 @@ To serve an agent:  BITBUCKET_WORKSPACE=acme BITBUCKET_API_TOKEN=… bucketgate 
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(p.stdioCommand(), p.callCommand(), p.checkCommand(), p.demoCommand(), p.versionCommand(),
 		p.providerCommand(), p.credentialCommand(), p.scopeCommand(), p.clientCommand(),
-		p.applyCommand(), p.exportCommand())
+		p.applyCommand(), p.exportCommand(), p.auditCommand())
 	return root
 }
 
