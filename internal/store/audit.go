@@ -92,23 +92,27 @@ func scopesOf(e audit.Event) []string {
 
 const auditColumns = `e.n, e.writer, e.seq, e.id, e.time, e.caller, e.tool, e.scope, e.target, e.decision, e.body, e.mac`
 
-// scanAudit reads auditColumns and then, into more, what stands behind them.
-// What has a column is taken from it, and the rest from the body: a check of
-// the chain compares the two, so that who changes a column to hide an event
-// from lists is found.
-func scanAudit(row scanner, more ...any) (n int64, r audit.Record, err error) {
-	var id, caller, tool, scope, target, decision string
-	var when time.Time
-	targets := []any{&n, &r.Writer, &r.Seq, &id, (*microTime)(&when), &caller, &tool, &scope, &target, &decision, &r.Body, &r.MAC}
-	if err := row.Scan(append(targets, more...)...); err != nil {
-		return 0, audit.Record{}, err
-	}
+// scanAudit reads auditColumns. The event has what has a column, and nothing
+// else: see complete.
+func scanAudit(row scanner) (n int64, r audit.Record, err error) {
+	e := &r.Event
+	var decision string
+	err = row.Scan(&n, &r.Writer, &r.Seq, &e.ID, (*microTime)(&e.Time), &e.Caller, &e.Tool, &e.Scope, &e.Target, &decision, &r.Body, &r.MAC)
+	e.Decision = audit.Decision(decision)
+	return n, r, err
+}
+
+// complete takes from the body what has no column. What has one stays as the
+// column says it: a check of the chain compares the two, so that who changes a
+// column to hide an event from lists is found.
+func complete(r *audit.Record) {
+	columns := r.Event
 	if json.Unmarshal(r.Body, &r.Event) != nil {
 		r.Event = audit.Event{} // a body that was damaged; the check says so
 	}
-	r.Event.ID, r.Event.Time, r.Event.Caller, r.Event.Tool = id, when, caller, tool
-	r.Event.Scope, r.Event.Target, r.Event.Decision = scope, target, audit.Decision(decision)
-	return n, r, nil
+	e := &r.Event
+	e.ID, e.Time, e.Caller, e.Tool = columns.ID, columns.Time, columns.Caller, columns.Tool
+	e.Scope, e.Target, e.Decision = columns.Scope, columns.Target, columns.Decision
 }
 
 // An AuditCursor stands for a place in the list of events. The empty one is
@@ -124,37 +128,44 @@ func (c AuditCursor) place() (when, n int64, err error) {
 	when, err1 := strconv.ParseInt(first, 10, 64)
 	n, err2 := strconv.ParseInt(second, 10, 64)
 	if !ok || err1 != nil || err2 != nil {
-		return 0, 0, errors.New("the cursor of the audit list is not one")
+		return 0, 0, ErrCursor
 	}
 	return when, n, nil
 }
 
 // ListAudit returns at most limit events that the filter chooses, the newest
 // first, beginning after the cursor, and the cursor to go on with; it is empty
-// when there are no more.
+// when there are no more. What is appended meanwhile is newer: it moves no event
+// to another page. What is no cursor of this list is [ErrCursor].
 func (s *Store) ListAudit(ctx context.Context, f audit.Filter, limit int, after AuditCursor) ([]audit.Record, AuditCursor, error) {
-	query, args, err := auditQuery(f, limit, after)
+	query, args, err := auditQuery(f, limit+1, after) // one more tells whether there are more
 	if err != nil || limit <= 0 {
 		return nil, "", err
 	}
 	var list []audit.Record
 	var next AuditCursor
+	more := false
 	err = s.View(ctx, func(tx *Tx) error {
-		list, next = nil, ""
-		rows := 0
+		list, next, more = nil, "", false
 		return tx.each(query, args, func(row *sql.Rows) error {
 			n, r, err := scanAudit(row)
-			if rows++; err == nil && rows <= limit {
-				list = append(list, r)
-				next = cursorAt(r.Event.Time, n)
+			switch {
+			case err != nil:
+				return err
+			case len(list) == limit:
+				more = true
+				return nil
 			}
-			return err
+			complete(&r)
+			list = append(list, r)
+			next = cursorAt(r.Event.Time, n)
+			return nil
 		})
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("listing audit events: %w", err)
 	}
-	if len(list) == limit {
+	if more {
 		return list, next, nil
 	}
 	return list, "", nil
@@ -216,67 +227,160 @@ func ceiling(t time.Time) int64 {
 	return n
 }
 
-// eachAuditAtOnce is how many records are read in one go. Nothing is held open
-// while they are handed over.
+// eachAuditAtOnce is how many records are read in one go. No transaction is held
+// open while they are handed over.
 const eachAuditAtOnce = 500
 
 // EachAudit hands over the records of one writer in the order of their numbers,
 // and stops at the first error, which it returns. What is appended meanwhile
 // may be among them.
+//
+// While one page is handed over the next is read: who checks a chain computes
+// about as long as the database reads. So there are two pages in memory.
 func (s *Store) EachAudit(ctx context.Context, writer string, take func(audit.Record) error) error {
-	for last := int64(-1 << 63); ; {
-		page, err := s.auditAfter(ctx, writer, last)
-		if err != nil {
-			return fmt.Errorf("reading audit events: %w", err)
+	ctx, stop := context.WithCancel(ctx)
+	pages := make(chan readPage)
+	go s.readPages(ctx, writer, pages)
+	defer func() {
+		stop()
+		for range pages { // until the reader has ended: the store may be closed next
 		}
-		for _, r := range page {
-			if err := take(r); err != nil {
+	}()
+	for page := range pages {
+		if page.err != nil {
+			return fmt.Errorf("reading audit events: %w", page.err)
+		}
+		for i := range page.records {
+			complete(&page.records[i])
+			if err := take(page.records[i]); err != nil {
 				return err
 			}
-			last = r.Seq
 		}
-		if len(page) < eachAuditAtOnce {
-			return nil
+	}
+	return ctx.Err()
+}
+
+type readPage struct {
+	records []audit.Record
+	err     error
+}
+
+// readPages reads page after page until there are no more or ctx ends.
+func (s *Store) readPages(ctx context.Context, writer string, pages chan<- readPage) {
+	defer close(pages)
+	last := int64(-1 << 63)
+	for more := true; more; {
+		records, err := s.auditAfter(ctx, writer, last)
+		if more = err == nil && len(records) == eachAuditAtOnce; more {
+			last = records[len(records)-1].Seq
+		}
+		select {
+		case pages <- readPage{records, err}:
+		case <-ctx.Done():
+			return
 		}
 	}
 }
 
 func (s *Store) auditAfter(ctx context.Context, writer string, last int64) ([]audit.Record, error) {
-	var page []audit.Record
+	var page auditPage
 	err := s.View(ctx, func(tx *Tx) error {
-		page = nil
-		// How the list by scope finds the event counts as a column of it.
-		return tx.each(`SELECT `+auditColumns+`,
-				(SELECT count(*) FROM audit_event_scopes s WHERE s.scope = e.scope AND s.time = e.time AND s.n = e.n
-					AND s.caller = e.caller AND s.tool = e.tool AND s.decision = e.decision)
-			FROM audit_events e WHERE e.writer = ? AND e.seq > ? ORDER BY e.seq LIMIT ?`, []any{writer, last, eachAuditAtOnce}, func(rows *sql.Rows) error {
-			var listed int
-			n, r, err := scanAudit(rows, &listed)
-			if err == nil && listed == 0 && r.Event.Scope != "" {
-				r.Event.Scope, err = tx.listedScopes(n, r.Event)
-			}
-			page = append(page, r)
+		page = auditPage{listings: map[int64]*listing{}}
+		err := tx.each(`SELECT `+auditColumns+` FROM audit_events e WHERE e.writer = ? AND e.seq > ? ORDER BY e.seq LIMIT ?`, []any{writer, last, eachAuditAtOnce}, page.add)
+		if err != nil {
 			return err
-		})
+		}
+		return tx.readListings(&page)
 	})
-	return page, err
+	return page.records, err
 }
 
-// listedScopes returns the scopes under which the list finds an event.
-func (tx *Tx) listedScopes(n int64, e audit.Event) (string, error) {
-	var found []string
-	for scope := range strings.SplitSeq(e.Scope, ",") {
-		var listed int
-		err := tx.row(`SELECT count(*) FROM audit_event_scopes WHERE scope = ? AND time = ? AND n = ? AND caller = ? AND tool = ? AND decision = ?`,
-			scope, micros(e.Time), n, e.Caller, e.Tool, string(e.Decision)).Scan(&listed)
-		if err != nil {
-			return "", err
-		}
-		if listed > 0 {
-			found = append(found, scope)
+// An auditPage is some records of a writer with what the list by scope says of
+// them. How that list finds an event counts as a column of it: who takes an
+// event off the list is found as one who changes it.
+type auditPage struct {
+	records  []audit.Record
+	listings map[int64]*listing // by the number of arrival, for events that name a scope
+}
+
+// A listing is the scopes under which the list finds a record.
+type listing struct {
+	record int // its place in the page
+	found  []string
+}
+
+func (p *auditPage) add(rows *sql.Rows) error {
+	n, r, err := scanAudit(rows)
+	if err != nil {
+		return err
+	}
+	if r.Event.Scope != "" {
+		p.listings[n] = &listing{record: len(p.records)}
+	}
+	p.records = append(p.records, r)
+	return nil
+}
+
+// A span is from the first to the last time of some events, in microseconds.
+type span struct{ first, last int64 }
+
+// spans returns the scopes that the records name, and when.
+func (p *auditPage) spans() map[string]span {
+	spans := map[string]span{}
+	for _, l := range p.listings {
+		e := p.records[l.record].Event
+		when := micros(e.Time)
+		for scope := range strings.SplitSeq(e.Scope, ",") {
+			at, ok := spans[scope]
+			if !ok {
+				at = span{when, when}
+			}
+			spans[scope] = span{min(at.first, when), max(at.last, when)}
 		}
 	}
-	return strings.Join(found, ","), nil
+	return spans
+}
+
+// readListings reads the list of each scope along the page's time, side by side
+// with the page, and leaves to each record the scopes under which it is there.
+// One question for each scope takes a fraction of what one for each event does.
+func (tx *Tx) readListings(p *auditPage) error {
+	for scope, at := range p.spans() {
+		err := tx.each(`SELECT n, time, caller, tool, decision FROM audit_event_scopes WHERE scope = ? AND time BETWEEN ? AND ?`, []any{scope, at.first, at.last},
+			func(rows *sql.Rows) error { return p.list(scope, rows) })
+		if err != nil {
+			return err
+		}
+	}
+	for _, l := range p.listings {
+		e := &p.records[l.record].Event
+		var found []string
+		for scope := range strings.SplitSeq(e.Scope, ",") {
+			if slices.Contains(l.found, scope) {
+				found = append(found, scope)
+			}
+		}
+		e.Scope = strings.Join(found, ",")
+	}
+	return nil
+}
+
+// list notes a row of the list, if it says the same as the record.
+func (p *auditPage) list(scope string, rows *sql.Rows) error {
+	var n, when int64
+	var caller, tool, decision sql.RawBytes // most rows are compared and forgotten
+	if err := rows.Scan(&n, &when, &caller, &tool, &decision); err != nil {
+		return err
+	}
+	l, ok := p.listings[n]
+	if !ok {
+		return nil // of another writer
+	}
+	e := p.records[l.record].Event
+	if when == micros(e.Time) && string(caller) == e.Caller && string(tool) == e.Tool && string(decision) == string(e.Decision) {
+		l.found = append(l.found, scope)
+	}
+	return nil
 }
 
 // LastAudit returns the end of a writer's chain, and a zero head where there is

@@ -120,6 +120,43 @@ func TestRestoreInPlaceOfADamagedDatabase(t *testing.T) {
 	assert.Equal(t, "something has overwritten the file", string(contents))
 }
 
+func TestIsOpen(t *testing.T) {
+	config := newConfig(t)
+	requireOpen := func(want bool) {
+		t.Helper()
+		got, err := store.IsOpen(t.Context(), config)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	requireOpen(false)
+	assert.NoFileExists(t, config.Database, "it asks, and makes nothing")
+	s := open(t, config)
+	requireOpen(true)
+	storetest.MustProvider(t, s, "acme")
+	requireOpen(true)
+	storetest.MustProvider(t, s, "still usable")
+	other := open(t, config)
+	require.NoError(t, s.Close())
+	requireOpen(true)
+	require.NoError(t, other.Close())
+	requireOpen(false)
+	assert.Len(t, written(t, open(t, config)), 2, "what was asked left the database as it was")
+}
+
+func TestIsOpenSeesOtherProcesses(t *testing.T) {
+	config := newConfig(t)
+	other := startHelper(t, "write", filepath.Dir(filepath.Dir(config.Database)), "x", 100_000)
+	require.NotEmpty(t, other.lines(1))
+	is, err := store.IsOpen(t.Context(), config)
+	require.NoError(t, err)
+	assert.True(t, is)
+	require.NotEmpty(t, other.lines(1), "it goes on")
+	other.kill()
+	is, err = store.IsOpen(t.Context(), config)
+	require.NoError(t, err)
+	assert.False(t, is)
+}
+
 func TestBackupPathsThatAreRefused(t *testing.T) {
 	config := newConfig(t)
 	s := open(t, config)

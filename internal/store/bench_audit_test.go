@@ -56,3 +56,18 @@ func fillAudit(b *testing.B, s *store.Store, count int64) int64 {
 	}
 	return seq
 }
+
+// BenchmarkEachAudit reads the whole log as a check of the chain does.
+func BenchmarkEachAudit(b *testing.B) {
+	s, err := store.Open(b.Context(), newConfig(b))
+	require.NoError(b, err)
+	defer s.Close()
+	want := fillAudit(b, s, auditEvents())
+	b.ResetTimer()
+	for b.Loop() {
+		var events int64
+		require.NoError(b, s.EachAudit(b.Context(), "w", func(audit.Record) error { events++; return nil }))
+		require.Equal(b, want, events)
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(want), "µs/event")
+}

@@ -56,6 +56,7 @@ func TestWhoEditsTheAuditTablesIsFound(t *testing.T) {
 		"no longer listed":   `DELETE FROM audit_event_scopes WHERE n = (SELECT n FROM audit_events WHERE id = 'event-4')`,
 		"listed elsewhere":   `UPDATE audit_event_scopes SET scope = 'docs' WHERE n = (SELECT n FROM audit_events WHERE id = 'event-4')`,
 		"listed earlier":     `UPDATE audit_event_scopes SET time = 0 WHERE n = (SELECT n FROM audit_events WHERE id = 'event-4')`,
+		"listed later":       `UPDATE audit_event_scopes SET time = (SELECT time FROM audit_events WHERE id = 'event-8') WHERE n = (SELECT n FROM audit_events WHERE id = 'event-4')`,
 		"listed as allowed":  `UPDATE audit_event_scopes SET decision = 'allowed' WHERE n = (SELECT n FROM audit_events WHERE id = 'event-4')`,
 		"listed for another": `UPDATE audit_event_scopes SET caller = 'nobody' WHERE n = (SELECT n FROM audit_events WHERE id = 'event-4')`,
 		"one scope of two":   `DELETE FROM audit_event_scopes WHERE scope = 'api' AND n = (SELECT n FROM audit_events WHERE id = 'event-5')`,

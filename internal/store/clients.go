@@ -90,7 +90,7 @@ func (tx *Tx) client(name, query string, arg any) (Client, error) {
 // not exist is [ErrNotFound].
 func (tx *Tx) CreateClient(c Client) (_ Client, err error) {
 	defer tx.changing(&err)()
-	c.Meta = newMeta(c.UpdatedBy)
+	c.Meta = tx.newMeta(c.UpdatedBy)
 	values := append([]any{c.ID}, c.columns()...)
 	err = tx.insert(clientKind, c.Name, `INSERT INTO clients (id, name, role, key_prefix, key_hash, expires_at, revoked_at, last_used_at, `+metaColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		append(append(values, micros(c.LastUsedAt)), c.values()...)...)

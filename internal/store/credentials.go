@@ -120,7 +120,7 @@ func (tx *Tx) CreateCredential(c Credential) (_ Credential, err error) {
 	if _, err := tx.ProviderByID(c.ProviderID); err != nil {
 		return Credential{}, err
 	}
-	c.Meta = newMeta(c.UpdatedBy)
+	c.Meta = tx.newMeta(c.UpdatedBy)
 	err = tx.insert(credentialKind, c.Name, `INSERT INTO credentials (id, provider_id, name, username, expires_on, sealings, key_hint, key_set_at, key_set_by, `+metaColumns+`)
 		VALUES (?, ?, ?, ?, ?, 0, '', 0, '', ?, ?, ?, ?)`,
 		append([]any{c.ID, c.ProviderID, c.Name, c.Username, date(c.ExpiresOn)}, c.values()...)...)

@@ -14,6 +14,7 @@ var (
 	ErrConflict = errors.New("somebody else has changed it meanwhile")
 	ErrInUse    = errors.New("it is in use")
 	ErrNoKey    = errors.New("no API key is set")
+	ErrCursor   = errors.New("the cursor of the audit list is not one")
 
 	ErrLocked   = errors.New("the database is locked")
 	ErrReadOnly = errors.New("the database is read-only")

@@ -58,6 +58,9 @@ func (tx *Tx) keyset() (*secret.Keyset, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, say(ErrDamaged, "the database %s has lost its keyset; restore a backup of it", tx.store.path)
 	}
+	if _, ok := errors.AsType[*said](err); ok {
+		return nil, err // a sentence of its own
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the keyset: %w", err)
 	}
@@ -108,7 +111,7 @@ func (tx *Tx) writeKeyset(keys *secret.Keyset) (err error) {
 	}
 	k := loadedKeyset{stamp: rand.Text(), keys: keys}
 	_, err = tx.exec(`INSERT INTO keyset (id, sealed, stamp, changed_at) VALUES (1, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed, stamp = excluded.stamp, changed_at = excluded.changed_at`, sealed, k.stamp, micros(now()))
+		ON CONFLICT (id) DO UPDATE SET sealed = excluded.sealed, stamp = excluded.stamp, changed_at = excluded.changed_at`, sealed, k.stamp, micros(tx.Now()))
 	if err != nil {
 		return fmt.Errorf("writing the keyset: %w", err)
 	}

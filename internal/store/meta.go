@@ -20,14 +20,23 @@ type Meta struct {
 	UpdatedBy string
 }
 
-func newMeta(by string) Meta {
-	now := now()
-	return Meta{ID: rand.Text(), Version: 1, CreatedAt: now, UpdatedAt: now, UpdatedBy: by}
+func (tx *Tx) newMeta(by string) Meta {
+	return Meta{ID: rand.Text(), Version: 1, CreatedAt: tx.Now(), UpdatedAt: tx.Now(), UpdatedBy: by}
 }
 
-// now is cut to what a column holds, so that a record reads back as it was
+// Now is the instant of the transaction: the first time that it was asked for,
+// and the CreatedAt and UpdatedAt of whatever it writes. Who counts from a
+// record's creation takes this one; another would be a little off, and with it
+// a date or a duration that people read.
+//
+// It is cut to what a column holds, so that a record reads back as it was
 // returned when it was written.
-func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+func (tx *Tx) Now() time.Time {
+	if tx.now.IsZero() {
+		tx.now = tx.store.clock().UTC().Truncate(time.Microsecond)
+	}
+	return tx.now
+}
 
 const metaColumns = `version, created_at, updated_at, updated_by`
 
@@ -64,7 +73,7 @@ func (tx *Tx) insert(k kind, name, query string, values ...any) error {
 // update sets the columns of one record and counts its version up, if the
 // version is the one that the caller has read.
 func (tx *Tx) update(k kind, name string, m *Meta, set string, values ...any) error {
-	m.UpdatedAt = now()
+	m.UpdatedAt = tx.Now()
 	values = append(values, micros(m.UpdatedAt), m.UpdatedBy, m.ID, m.Version)
 	changed, err := tx.exec(`UPDATE `+k.table+` SET `+set+`, version = version + 1, updated_at = ?, updated_by = ? WHERE id = ? AND version = ?`, values...)
 	switch {

@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"strconv"
 	"strings"
@@ -22,6 +24,27 @@ const migrationTries = 5
 func (s *Store) checkSchema(ctx context.Context) error {
 	_, _, err := s.schemaVersions(ctx)
 	return err
+}
+
+// SchemaVersion returns the version of the database that c names, 0 for an empty
+// one, and the version that this program works with. It needs no master key and
+// changes nothing, but for the index that SQLite keeps beside the file. A newer
+// database, and what is none, is an error.
+func SchemaVersion(ctx context.Context, c Config) (current, latest int64, err error) {
+	path := absolute(c.Database)
+	if info, err := os.Stat(path); err != nil {
+		return 0, 0, say(ErrUnusable, "the database %s cannot be opened: %v", path, reason(err))
+	} else if !info.Mode().IsRegular() {
+		return 0, 0, say(ErrUnusable, "the database %s is not a regular file; name the file", path)
+	}
+	db, err := sql.Open("sqlite", sqliteName(path, c.lockTimeout(), forReading))
+	if err != nil {
+		return 0, 0, fmt.Errorf("opening the database %s: %w", path, err)
+	}
+	defer db.Close()
+	s := &Store{path: path, dialect: sqliteDialect, writer: db}
+	current, latest, err = s.schemaVersions(ctx)
+	return current, latest, s.explain(err)
 }
 
 func (s *Store) schemaVersions(ctx context.Context) (current, latest int64, err error) {

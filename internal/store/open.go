@@ -27,7 +27,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err := createFile(path); err != nil {
 		return nil, err
 	}
-	s, err := connect(path, master, c.lockTimeout())
+	s, err := connect(path, master, c.lockTimeout(), c.clock())
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +42,13 @@ func (c Config) lockTimeout() time.Duration {
 		return c.LockTimeout
 	}
 	return defaultLockTimeout
+}
+
+func (c Config) clock() func() time.Time {
+	if c.Now != nil {
+		return c.Now
+	}
+	return time.Now
 }
 
 // prepare looks at the path and asks for the master key. Without one nothing
@@ -95,8 +102,8 @@ func reason(err error) error {
 }
 
 // connect makes the three pools. Nothing is opened yet.
-func connect(path string, master secret.MasterKey, lockTimeout time.Duration) (*Store, error) {
-	s := &Store{path: path, dialect: sqliteDialect, master: master, closed: make(chan struct{}), watchers: map[chan struct{}]bool{}}
+func connect(path string, master secret.MasterKey, lockTimeout time.Duration, clock func() time.Time) (*Store, error) {
+	s := &Store{path: path, dialect: sqliteDialect, master: master, clock: clock, closed: make(chan struct{}), watchers: map[chan struct{}]bool{}}
 	for _, pool := range []struct {
 		db    **sql.DB
 		use   string

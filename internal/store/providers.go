@@ -50,7 +50,7 @@ func (tx *Tx) ProviderByID(id string) (Provider, error) {
 // CreateProvider adds a provider and returns it with its ID, or [ErrExists].
 func (tx *Tx) CreateProvider(p Provider) (_ Provider, err error) {
 	defer tx.changing(&err)()
-	p.Meta = newMeta(p.UpdatedBy)
+	p.Meta = tx.newMeta(p.UpdatedBy)
 	err = tx.insert(providerKind, p.Name, `INSERT INTO providers (id, name, type, workspace, description, api, `+metaColumns+`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		append([]any{p.ID, p.Name, p.Type, p.Workspace, p.Description, p.API}, p.values()...)...)
 	return p, err

@@ -59,7 +59,7 @@ func checkBackup(ctx context.Context, backup string, master secret.MasterKey) er
 	if err != nil {
 		return fmt.Errorf("the backup %s cannot be read: %w", backup, err)
 	}
-	s := &Store{path: backup, dialect: sqliteDialect, master: master, writer: db, reader: db, poller: db, closed: make(chan struct{})}
+	s := &Store{path: backup, dialect: sqliteDialect, master: master, clock: time.Now, writer: db, reader: db, poller: db, closed: make(chan struct{})}
 	defer s.Close()
 	current, _, err := s.schemaVersions(ctx)
 	if err != nil {
@@ -122,7 +122,7 @@ func setAside(ctx context.Context, path string, master secret.MasterKey) (string
 		return "", nil // prepare has looked: there is nothing
 	}
 	kept := path + ".before-restore-" + time.Now().UTC().Format("20060102T150405.000000")
-	s, err := connect(path, master, defaultLockTimeout)
+	s, err := connect(path, master, defaultLockTimeout, time.Now)
 	if err != nil {
 		return "", err
 	}

@@ -21,9 +21,15 @@ const resealAtOnce = 50
 // A value that does not open cannot be sealed anew. It is left, with its key,
 // and the error names it.
 func (s *Store) RotateKeys(ctx context.Context) error {
-	if err := s.Update(ctx, (*Tx).addKey); err != nil {
+	if err := s.Update(ctx, (*Tx).BeginRotation); err != nil {
 		return fmt.Errorf("adding a key: %w", err)
 	}
+	return s.FinishRotation(ctx)
+}
+
+// FinishRotation is the part of RotateKeys after BeginRotation. Where no
+// rotation was begun it does nothing.
+func (s *Store) FinishRotation(ctx context.Context) error {
 	unopened, err := s.reseal(ctx)
 	if err != nil {
 		return fmt.Errorf("sealing values anew: %w", err)
@@ -34,9 +40,10 @@ func (s *Store) RotateKeys(ctx context.Context) error {
 	return unopened
 }
 
-// addKey makes a new key the primary one, unless there is an older one beside
-// it still: then a rotation was interrupted, and goes on.
-func (tx *Tx) addKey() error {
+// BeginRotation makes a new key the primary one, unless there is an older one
+// beside it still: then a rotation was interrupted, and goes on. It is a part
+// of RotateKeys for who writes something down in the same transaction.
+func (tx *Tx) BeginRotation() error {
 	keys, err := tx.keyset()
 	if err != nil || len(keys.IDs()) > 1 {
 		return err

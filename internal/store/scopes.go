@@ -118,7 +118,7 @@ func (tx *Tx) CreateScope(s Scope) (_ Scope, err error) {
 	if err := tx.checkCredential(s); err != nil {
 		return Scope{}, err
 	}
-	s.Meta = newMeta(s.UpdatedBy)
+	s.Meta = tx.newMeta(s.UpdatedBy)
 	values := append(append([]any{s.ID, s.Name}, s.rules()...), s.values()...)
 	err = tx.insert(scopeKind, s.Name, `INSERT INTO scopes (id, name, provider_id, credential_id, description, repositories, exclude_repositories, branches, exclude_branches, actions, `+metaColumns+`)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`, values...)

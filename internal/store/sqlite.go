@@ -118,6 +118,10 @@ func sqliteExplain(err error) (string, error) {
 	if !ok {
 		return "", nil
 	}
+	const full = "the disk of the database %s is full; nothing was changed"
+	if e.Code() == sqlite3.SQLITE_IOERR_SHMSIZE { // no room for the index beside the file
+		return full, ErrFull
+	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return "the database %s is locked by another process; try again when that has finished", ErrLocked
@@ -128,7 +132,7 @@ func sqliteExplain(err error) (string, error) {
 	case sqlite3.SQLITE_NOTADB:
 		return "%s is not a Bucketgate database, or is damaged; name another file or restore a backup", ErrDamaged
 	case sqlite3.SQLITE_FULL:
-		return "the disk of the database %s is full; nothing was changed", ErrFull
+		return full, ErrFull
 	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
 		return "the database %s cannot be opened; this user must be able to read and write the file and its folder", ErrUnusable
 	case sqlite3.SQLITE_IOERR:

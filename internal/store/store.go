@@ -24,6 +24,9 @@ type Config struct {
 	// LockTimeout is how long to wait for another process that writes; 0 is
 	// five seconds.
 	LockTimeout time.Duration
+
+	// Now is the clock that records get their times from; nil is time.Now.
+	Now func() time.Time
 }
 
 // A Store is an open database. It is safe for concurrent use.
@@ -31,6 +34,7 @@ type Store struct {
 	path    string
 	dialect dialect
 	master  secret.MasterKey
+	clock   func() time.Time
 	closed  chan struct{}
 	close   sync.Once
 
@@ -112,6 +116,7 @@ type Tx struct {
 	tx       *sql.Tx
 	store    *Store
 	writable bool
+	now      time.Time     // see Now
 	changed  bool          // a record: watchers are told
 	spoiled  error         // the first change that was refused
 	keys     *loadedKeyset // as this transaction sees it
