@@ -144,7 +144,9 @@ func (s *Service) Apply(ctx context.Context, actor Actor, file File, show func(P
 
 // refuseFile writes down that a file was refused.
 func (s *Service) refuseFile(ctx context.Context, actor Actor, file File, err error) error {
-	err = inWords(err)
+	if err = inWords(err); unwritable(err) {
+		return err
+	}
 	a := action{actor: actor, tool: "apply", target: file.outline()}
 	if auditErr := s.config.Audit.Commit(ctx, a.event(audit.Denied, err.Error())); auditErr != nil {
 		return auditErr
@@ -269,7 +271,7 @@ func (a *applying) putProvider(record store.Provider) error {
 	if a.update("provider", record.Name, current.Version, fields) {
 		_, err = a.tx.UpdateProvider(record)
 	}
-	return err
+	return fixedUnder(err)
 }
 
 func (a *applying) credential(item *fileCredential) error {
@@ -512,10 +514,10 @@ func (a *applying) putClient(record store.Client, lasts time.Duration) error {
 }
 
 // expiryOf is when a client expires by the file. expires_in counts from its
-// creation, so that a file that is applied again does not prolong it; and it is
-// stored in whole seconds, so that near is the same.
+// creation, so that a file that is applied again does not prolong it; and an
+// export says it in whole seconds, so that near is the same.
 func expiryOf(current store.Client, lasts time.Duration) (time.Time, error) {
-	expires := current.CreatedAt.Add(lasts).Truncate(time.Second)
+	expires := current.CreatedAt.Add(lasts)
 	if lasts == 0 || !current.ExpiresAt.IsZero() && expires.Sub(current.ExpiresAt).Abs() <= 2*time.Second {
 		return current.ExpiresAt, nil
 	}

@@ -236,6 +236,30 @@ func TestExportIsTheFileThatChangesNothing(t *testing.T) {
 	assert.Equal(t, before, d.records())
 }
 
+// A client's expiry and its creation are counted from one instant, wherever in
+// a second it is, and however the clock goes on between two looks at it.
+func TestAnExportSaysHowLongAClientWasGiven(t *testing.T) {
+	second := time.Now().UTC().Truncate(time.Second)
+	for _, part := range []time.Duration{0, time.Microsecond, 400 * time.Millisecond, 500 * time.Millisecond, 600 * time.Millisecond, time.Second - time.Microsecond, time.Second - time.Nanosecond} {
+		t.Run(part.String(), func(t *testing.T) {
+			look := 0
+			d := newDeskAt(t, func() time.Time { look++; return second.Add(part + time.Duration(look)*700*time.Millisecond) })
+			d.guide()
+			_, err := d.apply("clients:\n- {name: applied, expires_in: 90d}\n")
+			require.NoError(t, err)
+			_, _, err = d.CreateClient(t.Context(), boss, Client{Name: "commanded", ExpiresIn: 36 * time.Hour})
+			require.NoError(t, err)
+			exported, err := d.Export(t.Context())
+			require.NoError(t, err)
+			assert.Contains(t, string(exported), "expires_in: 90d\n")
+			assert.Contains(t, string(exported), "expires_in: 36h0m0s\n")
+			shown, err := d.apply(string(exported))
+			require.NoError(t, err)
+			assert.Equal(t, "= 5 unchanged\n", shown)
+		})
+	}
+}
+
 func TestExportOfNothingIsAFileToo(t *testing.T) {
 	d := newDesk(t)
 	exported, err := d.Export(t.Context())
@@ -330,7 +354,7 @@ func TestFileSchemaIsClosedAndHoldsNoKey(t *testing.T) {
 
 func TestFileDurationsReadBack(t *testing.T) {
 	for _, lasts := range []time.Duration{time.Second, 36 * time.Hour, 90 * wholeDay, wholeDay + time.Second} {
-		got, ok := parseLasting(formatLasting(lasts))
+		got, ok := ParseDuration(formatLasting(lasts))
 		assert.True(t, ok)
 		assert.Equal(t, lasts, got)
 	}

@@ -93,7 +93,7 @@ func (s *Service) RevokeClient(ctx context.Context, actor Actor, name string) er
 		if err != nil {
 			return err
 		}
-		current.RevokedAt, current.UpdatedBy = time.Now().UTC(), actor.Name
+		current.RevokedAt, current.UpdatedBy = tx.Now(), actor.Name
 		_, err = tx.UpdateClient(current)
 		return err
 	})
@@ -127,7 +127,9 @@ func clientRecord(tx *store.Tx, actor Actor, c Client) (store.Client, error) {
 	scopes := slices.Compact(slices.Sorted(slices.Values(c.Scopes)))
 	record := store.Client{Meta: store.Meta{UpdatedBy: actor.Name}, Name: c.Name, Role: c.Role, Scopes: scopes}
 	if c.ExpiresIn != 0 {
-		record.ExpiresAt = time.Now().UTC().Add(c.ExpiresIn).Truncate(time.Second)
+		// From the very instant that becomes CreatedAt: with another one an
+		// export of a client that has 90d would say 2159h59m59s.
+		record.ExpiresAt = tx.Now().Add(c.ExpiresIn)
 	}
 	return record, nil
 }

@@ -174,13 +174,19 @@ func findCredential(tx *store.Tx, provider, name string) (store.Credential, erro
 	if !errors.Is(err, store.ErrNotFound) {
 		return c, err
 	}
-	all, err := tx.Credentials(provider)
+	all, err := tx.Credentials("")
 	if err != nil {
 		return store.Credential{}, err
 	}
 	var known []string
 	for _, c := range all {
-		known = append(known, c.Name)
+		switch {
+		case c.Provider == provider:
+			known = append(known, c.Name)
+		case c.Name == name:
+			// The other one's key must not go to this provider's address.
+			return store.Credential{}, refusef("the credential %q is of provider %q, and not of %q: name one of that provider, or create one", name, c.Provider, provider)
+		}
 	}
 	return store.Credential{}, unknown("credential", name, known)
 }

@@ -512,7 +512,7 @@ func (p *problems) lasting(c *fileClient) {
 	if !c.has("expires_in") {
 		return
 	}
-	lasts, ok := parseLasting(c.ExpiresIn)
+	lasts, ok := ParseDuration(c.ExpiresIn)
 	if !ok {
 		p.add(c.line("expires_in"), "clients", "expires_in is a duration above zero, such as 36h or 90d")
 	}
@@ -521,8 +521,9 @@ func (p *problems) lasting(c *fileClient) {
 
 const wholeDay = 24 * time.Hour
 
-// parseLasting reads one of Go's durations or whole days.
-func parseLasting(text string) (time.Duration, bool) {
+// ParseDuration reads a duration as people write it everywhere in the product:
+// one of Go's or whole days (2s, 36h, 90d), above zero.
+func ParseDuration(text string) (time.Duration, bool) {
 	if number, ok := strings.CutSuffix(text, "d"); ok {
 		days, err := strconv.ParseUint(number, 10, 32)
 		return time.Duration(days) * wholeDay, err == nil && days > 0 && days < math.MaxInt64/uint64(wholeDay)
@@ -531,7 +532,7 @@ func parseLasting(text string) (time.Duration, bool) {
 	return lasts, err == nil && lasts > 0
 }
 
-// formatLasting is the reverse.
+// formatLasting is the reverse of ParseDuration.
 func formatLasting(lasts time.Duration) string {
 	if lasts%wholeDay == 0 {
 		return strconv.FormatInt(int64(lasts/wholeDay), 10) + "d"

@@ -29,15 +29,36 @@ func checkName(kind, name string) error {
 	return nil
 }
 
+// ShellWord quotes the name of a record for a shell where it needs it.
+func ShellWord(name string) string {
+	if strings.ContainsAny(name, " ") {
+		return "'" + name + "'"
+	}
+	return name
+}
+
 // unknown says that there is no such record, and which one may be meant.
 func unknown(kind, name string, known []string) error {
-	words := fmt.Sprintf("there is no %s %q", kind, name)
-	if nearest := nearest(name, known); nearest != "" {
-		words += fmt.Sprintf("; did you mean %q?", nearest)
-	} else if len(known) == 0 {
-		words += fmt.Sprintf("; there is none yet, create one with bucketgate %s create", kind)
+	if name == "" {
+		return refusef("no %s is named%s", kind, hint(kind, name, known))
 	}
-	return &Refused{Words: words}
+	return refusef("there is no %s %q%s", kind, name, hint(kind, name, known))
+}
+
+// fewNames is how many names a refusal tells where none is like the given one.
+const fewNames = 5
+
+func hint(kind, name string, known []string) string {
+	nearest := nearest(name, known)
+	switch {
+	case len(known) == 0:
+		return fmt.Sprintf("; there is none yet, create one with bucketgate %s create", kind)
+	case nearest != "":
+		return fmt.Sprintf("; did you mean %q?", nearest)
+	case len(known) <= fewNames:
+		return "; there is " + strings.Join(known, ", ")
+	}
+	return fmt.Sprintf("; bucketgate %s list shows those that there are", kind)
 }
 
 // UnknownScope says that there is no scope of the name, and which one may be
@@ -56,23 +77,27 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-// distance is Levenshtein's, by runes.
+// distance is Levenshtein's, by runes, where two neighbors that change places
+// count once: that is how people mistype.
 func distance(a, b string) int {
 	x, y := []rune(a), []rune(b)
-	row := make([]int, len(y)+1)
+	before, above, row := make([]int, len(y)+1), make([]int, len(y)+1), make([]int, len(y)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range x {
-		diagonal := row[0]
+		before, above, row = above, row, before
 		row[0] = i + 1
 		for j := range y {
-			cost := diagonal
-			if x[i] != y[j] {
-				cost++
+			row[j+1] = min(above[j+1], row[j]) + 1
+			if x[i] == y[j] {
+				row[j+1] = min(row[j+1], above[j])
+			} else {
+				row[j+1] = min(row[j+1], above[j]+1)
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(row[j+1]+1, row[j]+1, cost)
+			if i > 0 && j > 0 && x[i] == y[j-1] && x[i-1] == y[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
 	return row[len(y)]

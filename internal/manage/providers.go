@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"bucketgate/bitbucket"
@@ -57,9 +58,21 @@ func (s *Service) UpdateProvider(ctx context.Context, actor Actor, version int64
 			record.Version = version
 		}
 		updated, err = tx.UpdateProvider(record)
-		return err
+		return fixedUnder(err)
 	})
 	return updated, err
+}
+
+// fixedUnder says why a provider that has a credential cannot get another
+// address or workspace.
+func fixedUnder(err error) error {
+	inUse, ok := errors.AsType[*store.InUse](err)
+	if !ok {
+		return err
+	}
+	words := fmt.Sprintf("the api_url and the workspace of %s cannot change while it has a credential (%s): a key must not go to another address; create another provider",
+		inUse.Record, strings.Join(inUse.Users, ", "))
+	return &Refused{Words: words, Err: err}
 }
 
 // DeleteProvider removes a provider that has no credential.

@@ -2,6 +2,7 @@ package manage
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"bucketgate/bitbucket"
+	"bucketgate/internal/secret"
 	"bucketgate/internal/store"
 	"bucketgate/policy"
 )
@@ -132,6 +134,7 @@ func (r *Roster) Credential(ctx context.Context, id string) (bitbucket.Credentia
 	}
 	credential, err := OpenCredential(ctx, r.store, id)
 	if err != nil {
+		r.log.Error("a stored credential cannot be used", "error", err)
 		return bitbucket.Credential{}, err
 	}
 	now.mu.Lock()
@@ -142,7 +145,8 @@ func (r *Roster) Credential(ctx context.Context, id string) (bitbucket.Credentia
 	return credential, nil
 }
 
-// OpenCredential reads a credential with its key.
+// OpenCredential reads a credential with its key. One without a key, or with one
+// that does not open, is a [Refused] that is [bitbucket.ErrCredentialRejected].
 func OpenCredential(ctx context.Context, db *store.Store, id string) (bitbucket.Credential, error) {
 	var credential bitbucket.Credential
 	err := db.View(ctx, func(tx *store.Tx) error {
@@ -161,5 +165,13 @@ func OpenCredential(ctx context.Context, db *store.Store, id string) (bitbucket.
 		return bitbucket.Credential{}, err
 	}
 	credential.APIKey, err = db.CredentialKey(ctx, id)
+	if errors.Is(err, store.ErrNoKey) || errors.Is(err, secret.ErrNotOpened) || errors.Is(err, secret.ErrUnknownKey) {
+		words := err.Error()
+		if errors.Is(err, store.ErrNoKey) {
+			words += "; set it with bucketgate credential update"
+		}
+		// An admin has to set it, as one that Bitbucket does not take.
+		err = &Refused{Words: words, Err: fmt.Errorf("%w: %w", bitbucket.ErrCredentialRejected, err)}
+	}
 	return credential, err
 }

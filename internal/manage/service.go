@@ -90,10 +90,25 @@ func (s *Service) change(ctx context.Context, a action, do func(*store.Tx) error
 		return err
 	}
 	err = inWords(err)
+	if unwritable(err) {
+		return err // the log is in the same database
+	}
 	if auditErr := s.config.Audit.Commit(ctx, a.event(audit.Denied, err.Error())); auditErr != nil {
 		return auditErr
 	}
 	return err
+}
+
+// unwritable reports whether nothing can be written into the database now. Then
+// nothing was changed, and no event can say so either: to try would only make
+// the one who asked wait, and be told twice.
+func unwritable(err error) bool {
+	for _, kind := range []error{store.ErrFull, store.ErrLocked, store.ErrReadOnly, store.ErrDamaged, store.ErrUnusable} {
+		if errors.Is(err, kind) {
+			return true
+		}
+	}
+	return false
 }
 
 // inWords says what to do about an error of the store that has one cause.
@@ -103,8 +118,12 @@ func inWords(err error) error {
 	case errors.As(err, &refused):
 		return err
 	case errors.Is(err, store.ErrConflict):
-		return &Refused{Words: "somebody else has changed it meanwhile: look at it again, and send the version that you then see", Err: err}
-	case errors.Is(err, store.ErrInUse), errors.Is(err, store.ErrExists), errors.Is(err, store.ErrNotFound):
+		return &Refused{Words: "somebody else has changed it meanwhile: look at it again, and repeat the change with the version that you then see", Err: err}
+	case errors.Is(err, store.ErrInUse):
+		return &Refused{Words: err.Error() + "; change or delete that first", Err: err}
+	case errors.Is(err, store.ErrExists):
+		return &Refused{Words: err.Error() + "; take another name, or update that one", Err: err}
+	case errors.Is(err, store.ErrNotFound):
 		return &Refused{Words: err.Error(), Err: err}
 	}
 	return err

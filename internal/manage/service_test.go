@@ -28,9 +28,16 @@ var boss = Actor{Name: "boss", Transport: "test"}
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
+	return newDeskAt(t, nil)
+}
+
+// newDeskAt is newDesk with records made by this clock.
+func newDeskAt(t *testing.T, clock func() time.Time) *desk {
+	t.Helper()
 	db, err := store.Open(t.Context(), store.Config{
 		Database:  filepath.Join(t.TempDir(), "bucketgate.db"),
 		MasterKey: func() (secret.MasterKey, error) { return secret.NewMasterKey(), nil },
+		Now:       clock,
 	})
 	require.NoError(t, err)
 	writer, err := audit.NewWriter(t.Context(), audit.Config{
@@ -156,7 +163,7 @@ func TestMistakesAreToldAndNothingIsDone(t *testing.T) {
 			}
 			_, _, err := d.CreateScope(ctx, boss, Scope{Name: "x", Provider: "other", Credential: "reader"})
 			return err
-		}, `there is no credential "reader"`},
+		}, `the credential "reader" is of provider "acme", and not of "other"`},
 		"emptying the repositories": {func(ctx context.Context, d *desk) error {
 			_, _, err := d.UpdateScope(ctx, boss, 0, Scope{Name: "team", Provider: "acme", Credential: "reader", Branches: []string{"main"}})
 			return err

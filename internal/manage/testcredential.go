@@ -166,7 +166,10 @@ func unreached(workspace string, err error) error {
 	words := ""
 	var limited *bitbucket.RateLimited
 	var lacks *bitbucket.MissingPrivileges
+	var refused *Refused
 	switch {
+	case errors.As(err, &refused):
+		return refused // a key that is not set or does not open: nothing was asked
 	case errors.Is(err, context.Canceled):
 		return err
 	case errors.Is(err, context.DeadlineExceeded):
