@@ -163,6 +163,9 @@ func (p program) exportCommand() *cobra.Command {
 		Example: "  bucketgate export > bucketgate.yaml",
 		Args:    usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := p.needDatabase(o); err != nil {
+				return err
+			}
 			return p.inOffice(cmd.Context(), o, func(f *office) error {
 				text, err := f.Export(cmd.Context())
 				if err != nil {

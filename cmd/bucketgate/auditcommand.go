@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -21,6 +23,7 @@ type auditFlags struct {
 	filter                 audit.Filter
 	decision, since, until string
 	limit                  int
+	cursor                 string
 }
 
 func addAuditFlags(cmd *cobra.Command, f *auditFlags) {
@@ -65,18 +68,31 @@ type eventView audit.Event
 var eventColumns = []string{"TIME", "CALLER", "TOOL", "SCOPE", "TARGET", "DECISION", "REASON"}
 
 func (v eventView) row() []string {
-	return []string{v.Time.UTC().Format(time.RFC3339), v.Caller, v.Tool, v.Scope, plainCell(v.Target), string(v.Decision), plainCell(v.Reason)}
+	return []string{v.Time.UTC().Format(time.RFC3339), v.Caller, v.Tool, v.Scope, v.Target, string(v.Decision), v.Reason}
 }
 
-// plainCell keeps a caller's text from writing to the terminal.
-func plainCell(text string) string {
-	quoted := fmt.Sprintf("%q", text)
-	return quoted[1 : len(quoted)-1]
+// An eventsView is a page of events as it is printed.
+type eventsView struct {
+	Events     []eventView `json:"events"`
+	NextCursor string      `json:"next_cursor,omitempty"` // there are more
+}
+
+func (p program) printEvents(o options, events []eventView, next string) error {
+	if o.output == "json" {
+		return p.printJSON(eventsView{events, next})
+	}
+	if err := printList(p, o, events, eventColumns); err != nil {
+		return err
+	}
+	if next != "" {
+		fmt.Fprintf(p.stderr, "bucketgate: there are older events; the same command with --cursor %s goes on\n", next)
+	}
+	return nil
 }
 
 func (p program) auditList() *cobra.Command {
 	var flags auditFlags
-	cmd := p.officeCommand("list", "List events, the newest first", cobra.NoArgs, func(f *office, c *invocation) error {
+	cmd := p.existingOfficeCommand("list", "List events, the newest first", cobra.NoArgs, func(f *office, c *invocation) error {
 		filter, err := flags.read()
 		if err != nil {
 			return err
@@ -84,14 +100,18 @@ func (p program) auditList() *cobra.Command {
 		if flags.limit < 1 || flags.limit > maxEvents {
 			return fmt.Errorf("%w: --limit is from 1 to %d; audit export writes all", errUsage, maxEvents)
 		}
-		records, _, err := f.store.ListAudit(c.ctx, filter, flags.limit, "")
+		records, next, err := f.store.ListAudit(c.ctx, filter, flags.limit, store.AuditCursor(flags.cursor))
+		if errors.Is(err, store.ErrCursor) {
+			return fmt.Errorf("%w: --cursor takes what an earlier list gave to go on with", errUsage)
+		}
 		if err != nil {
 			return err
 		}
-		return printList(p, c.options, viewsOf(records, func(r audit.Record) eventView { return eventView(r.Event) }), eventColumns)
+		return p.printEvents(c.options, viewsOf(records, func(r audit.Record) eventView { return eventView(r.Event) }), string(next))
 	})
 	addAuditFlags(cmd, &flags)
 	cmd.Flags().IntVar(&flags.limit, "limit", 50, "at most so many")
+	cmd.Flags().StringVar(&flags.cursor, "cursor", "", "go on where an earlier list with the same filters ended")
 	return cmd
 }
 
@@ -99,7 +119,7 @@ const maxEvents = 10_000
 
 func (p program) auditExport() *cobra.Command {
 	var flags auditFlags
-	cmd := p.officeCommand("export", "Write events, one JSON object on a line", cobra.NoArgs, func(f *office, c *invocation) error {
+	cmd := p.existingOfficeCommand("export", "Write events, one JSON object on a line", cobra.NoArgs, func(f *office, c *invocation) error {
 		filter, err := flags.read()
 		if err != nil {
 			return err
@@ -132,6 +152,9 @@ func (p program) auditVerify() *cobra.Command {
 			if err := o.checkOutput(); err != nil {
 				return err
 			}
+			if err := p.needDatabase(o); err != nil {
+				return err
+			}
 			db, err := p.openStore(cmd.Context(), o)
 			if err != nil {
 				return err
@@ -146,26 +169,36 @@ func (p program) auditVerify() *cobra.Command {
 }
 
 func (p program) verifyAudit(cmd *cobra.Command, o options, db *store.Store) error {
-	var heads audit.Heads // before the writers, and these before the records: what is written meanwhile is no finding
-	if o.auditHeadFile != "" {
-		var err error
-		if heads, err = audit.ReadHeads(o.auditHeadFile, db.Keyset()); err != nil {
-			return err
-		}
-	}
-	writers, err := db.AuditWriters(cmd.Context())
-	if err != nil {
-		return err
-	}
-	report, err := audit.Verify(cmd.Context(), writers, db.EachAudit, db.Keyset(), heads)
+	report, err := p.readAudit(cmd.Context(), o, db)
 	if err != nil {
 		return err
 	}
 	if !report.OK() {
-		return fmt.Errorf("the audit log was tampered with: %s", report.Findings[0])
+		return tampered(report)
 	}
 	return p.done(o, fmt.Sprintf("the audit log is whole: %d events", report.Events), struct {
 		OK     bool  `json:"ok"`
 		Events int64 `json:"events"`
 	}{true, report.Events})
+}
+
+func tampered(report audit.Report) error {
+	return fmt.Errorf("the audit log was tampered with: %s", report.Findings[0])
+}
+
+// readAudit verifies the audit log, against the head file where the options
+// name one.
+func (p program) readAudit(ctx context.Context, o options, db *store.Store) (audit.Report, error) {
+	var heads audit.Heads // before the writers, and these before the records: what is written meanwhile is no finding
+	if o.auditHeadFile != "" {
+		var err error
+		if heads, err = audit.ReadHeads(o.auditHeadFile, db.Keyset()); err != nil {
+			return audit.Report{}, err
+		}
+	}
+	writers, err := db.AuditWriters(ctx)
+	if err != nil {
+		return audit.Report{}, err
+	}
+	return audit.Verify(ctx, writers, db.EachAudit, db.Keyset(), heads)
 }

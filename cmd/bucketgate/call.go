@@ -15,7 +15,7 @@ func (p program) callCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "call TOOL [key=value]...",
 		Short:   "Call one tool and print its answer",
-		Long:    "Calls one tool as an agent would and prints its answer as JSON. Exits 1 when the tool answers with an error.\nThe scope comes from the environment: see bucketgate stdio --help.",
+		Long:    "Calls one tool as an agent would and prints its answer as JSON. Exits 1 when the tool answers with an error.\nThe scope is the stored one that --scope names, or the one that there is, or comes from the environment: see bucketgate stdio --help.",
 		Example: "  bucketgate call get_repo repository=duplocloud\n  bucketgate call list_repos detail=names limit=500",
 		Args:    usage(cobra.MinimumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -19,7 +19,7 @@ func (p program) checkCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Check the credential, the workspace and what the patterns match",
-		Long:  "Tells who the credential belongs to, whether the workspace can be reached, and which of its repositories the patterns match.\nThe scope comes from the environment: see bucketgate stdio --help.",
+		Long:  "Tells who the credential belongs to, whether the workspace can be reached, and which of its repositories the patterns match.\nThe scope is the stored one that --scope names, or the one that there is, or comes from the environment: see bucketgate stdio --help.",
 		Args:  usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := p.openStation(cmd.Context(), o)
@@ -78,6 +78,9 @@ func (p program) whoAmI(ctx context.Context, s *station) string {
 func (s *station) explain(workspace string, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return fmt.Errorf("interrupted")
+	}
+	if refused, ok := errors.AsType[*manage.Refused](err); ok {
+		return refused // a stored credential without a key that works
 	}
 	if errors.Is(err, bitbucket.ErrNotFound) {
 		return fmt.Errorf("workspace %s was not found, or the credential may not see it: check its slug, and the API's address if you have set one", workspace)

@@ -95,6 +95,7 @@ func (p program) clientCreate() *cobra.Command {
 		}
 		return p.showKey(c.options, "created client "+created.Name, created, key)
 	})
+	cmd.Example = "  bucketgate client create ci --scope platform --expires-in 90d"
 	addClientFlags(cmd, &record, &expiresIn)
 	return cmd
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -116,20 +117,30 @@ func addCredentialFlags(cmd *cobra.Command, f *credentialFlags) {
 
 func (p program) credentialCreate() *cobra.Command {
 	var flags credentialFlags
-	cmd := p.officeCommand("create NAME --provider P (--api-key-stdin | --api-key-file F | --api-key-env VAR)", "Add a credential",
+	cmd := p.officeCommand("create NAME --provider P [--api-key-stdin | --api-key-file F | --api-key-env VAR]", "Add a credential",
 		cobra.ExactArgs(1), func(f *office, c *invocation) error {
 			record := manage.Credential{Provider: flags.provider, Name: c.args[0], Username: flags.username}
-			if err := p.fillCredential(&record, flags); err != nil {
+			ask := asking{p.hidden(), "API key (it is not shown; nothing leaves it unset): "}
+			if err := p.fillCredential(c.ctx, &record, flags, ask); err != nil {
 				return err
 			}
 			created, err := f.CreateCredential(c.ctx, p.commandLine(), record)
 			if err != nil {
 				return err
 			}
-			return p.done(c.options, "created credential "+created.Name+", key "+keyWords(created)+"; next: bucketgate credential test "+shellWord(created.Name), viewCredential(created))
+			next := "bucketgate credential test "
+			if !created.KeySet {
+				next = "set it with bucketgate credential update "
+			}
+			return p.done(c.options, "created credential "+created.Name+", key "+keyWords(created)+"; next: "+next+shellWord(created.Name), viewCredential(created))
 		})
+	cmd.Long = "The API key comes from stdin, a file or a variable, and never from an argument, which other users of the machine\ncan read. On a terminal, where no flag says, it is asked for and not shown."
+	cmd.Example = `  bucketgate credential create reader --provider acme --username me@example.com
+  bucketgate credential create reader --provider acme --username me@example.com --api-key-stdin < token.txt
+  bucketgate credential create ci --provider acme --api-key-env ACCESS_TOKEN --expires-on 2027-01-31`
 	cmd.Flags().StringVar(&flags.provider, "provider", "", "the provider that it is of")
 	addCredentialFlags(cmd, &flags)
+	needFlags(cmd, "provider")
 	return cmd
 }
 
@@ -146,7 +157,11 @@ func (p program) credentialUpdate() *cobra.Command {
 		if c.cmd.Flags().Changed("field") || c.cmd.Flags().Changed("sensitive-field") {
 			record.Fields = nil
 		}
-		if err := p.fillCredential(&record, flags); err != nil {
+		var ask asking
+		if !c.changes() {
+			ask = asking{p.hidden(), "New API key (it is not shown; nothing keeps the stored one): "}
+		}
+		if err := p.fillCredential(c.ctx, &record, flags, ask); err != nil {
 			return err
 		}
 		updated, err := f.UpdateCredential(c.ctx, p.commandLine(), versionOr(version, current.Version), record)
@@ -155,15 +170,28 @@ func (p program) credentialUpdate() *cobra.Command {
 		}
 		return p.done(c.options, "updated credential "+updated.Name+", key "+keyWords(updated), viewCredential(updated))
 	})
+	cmd.Long = "Takes create's flags; what is not given stays. On a terminal and without any of them it asks for a new key."
 	addWhichProviderFlag(cmd, &flags.provider)
 	addCredentialFlags(cmd, &flags)
 	addVersionFlag(cmd, &version)
 	return cmd
 }
 
+// changes reports whether a flag of update says what to change. On a terminal
+// update asks for a key where none does: who changes a field only must not be
+// asked each time.
+func (c *invocation) changes() bool {
+	for _, flag := range []string{"username", "field", "sensitive-field", "expires-on"} {
+		if c.cmd.Flags().Changed(flag) {
+			return true
+		}
+	}
+	return false
+}
+
 // fillCredential takes the key, fields and day from the flags into the record.
-func (p program) fillCredential(record *manage.Credential, flags credentialFlags) (err error) {
-	if record.Key, err = p.readKey(flags); err != nil {
+func (p program) fillCredential(ctx context.Context, record *manage.Credential, flags credentialFlags, ask asking) (err error) {
+	if record.Key, err = p.readKey(ctx, flags, ask); err != nil {
 		return err
 	}
 	for _, pair := range flags.fields {
@@ -190,9 +218,15 @@ func (p program) fillCredential(record *manage.Credential, flags credentialFlags
 
 const maxKeyInput = 64 << 10
 
-// readKey reads a key from where the flags say. It never comes from an
-// argument, which every process of the machine can read.
-func (p program) readKey(flags credentialFlags) (secret.Text, error) {
+// An asking is whom to ask for a key that no flag tells of, and in which words.
+type asking struct {
+	prompt   hiddenPrompt // nil: nobody is there
+	question string
+}
+
+// readKey reads a key from where the flags say, or asks for it. It never comes
+// from an argument, which every process of the machine can read.
+func (p program) readKey(ctx context.Context, flags credentialFlags, ask asking) (secret.Text, error) {
 	var text string
 	switch {
 	case flags.keyStdin && flags.keyFile+flags.keyVariable != "", flags.keyFile != "" && flags.keyVariable != "":
@@ -215,8 +249,11 @@ func (p program) readKey(flags credentialFlags) (secret.Text, error) {
 			return secret.Text{}, fmt.Errorf("the environment variable %s is not set", flags.keyVariable)
 		}
 		text = value
-	default:
+	case ask.prompt == nil:
 		return secret.Text{}, nil
+	default:
+		typed, err := ask.prompt(ctx, ask.question)
+		return secret.NewText(strings.TrimSpace(typed)), err // nothing typed is none
 	}
 	if text = strings.TrimSpace(text); text == "" {
 		return secret.Text{}, fmt.Errorf("the API key is empty")

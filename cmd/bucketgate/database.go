@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,6 +26,9 @@ const auditWriter = "main"
 // auditFarewell is how long a command waits for its audit events to be
 // written.
 const auditFarewell = 10 * time.Second
+
+// unwrittenFarewell is the same where they could not be written just now.
+const unwrittenFarewell = 200 * time.Millisecond
 
 // addDatabaseFlags adds the flags of every command that opens the database.
 func addDatabaseFlags(cmd *cobra.Command, o *options) {
@@ -64,7 +69,11 @@ func (p program) storeConfig(o options) (store.Config, error) {
 // right key is somewhere, and a new one would only hide that.
 func loadMasterKey(database, path string) (secret.MasterKey, error) {
 	if _, err := os.Stat(database); err == nil {
-		return secret.LoadMasterKey(path)
+		key, err := secret.LoadMasterKey(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return key, fmt.Errorf("there is no master key at %s, and the database %s needs the one that it was made with: put your copy of it there, or name it with --master-key-file", path, database)
+		}
+		return key, err
 	}
 	return secret.LoadOrCreateMasterKey(path)
 }
@@ -78,6 +87,18 @@ func (p program) databasePath(o options) (string, error) {
 	}
 	folder, err := p.userFolder("XDG_DATA_HOME", ".local/share")
 	return filepath.Join(folder, "bucketgate", "bucketgate.db"), err
+}
+
+// needDatabase refuses where there is no database, which would be made else.
+func (p program) needDatabase(o options) error {
+	path, err := p.databasePath(o)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no database at %s; name it with --database, or make one with bucketgate provider create", path)
+	}
+	return nil // what else is wrong with it, opening it tells
 }
 
 func (p program) masterKeyPath(o options) (string, error) {
@@ -110,16 +131,16 @@ func (p program) openOffice(ctx context.Context, o options) (*office, error) {
 	if err != nil {
 		return nil, err
 	}
-	writer, err := p.openAuditWriter(ctx, db, o)
+	writer, err := p.openAuditWriter(ctx, db, o, slog.New(slog.DiscardHandler)) // what goes wrong, the command says
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return &office{store: db, audit: writer, Service: manage.New(manage.Config{Store: db, Audit: writer})}, nil
 }
 
-func (p program) openAuditWriter(ctx context.Context, db *store.Store, o options) (*audit.Writer, error) {
+func (p program) openAuditWriter(ctx context.Context, db *store.Store, o options, log *slog.Logger) (*audit.Writer, error) {
 	config := audit.Config{
-		Writer: auditWriter, Key: db.Keyset(), Append: db.AppendAudit, Log: p.log(),
+		Writer: auditWriter, Key: db.Keyset(), Append: db.AppendAudit, Log: log,
 		Last: func(ctx context.Context) (audit.Head, error) { return db.LastAudit(ctx, auditWriter) },
 	}
 	if o.auditHeadFile != "" {
@@ -132,8 +153,10 @@ func (p program) openAuditWriter(ctx context.Context, db *store.Store, o options
 	return audit.NewWriter(ctx, config)
 }
 
-func (f *office) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), auditFarewell)
+func (f *office) close() error { return f.closeWithin(auditFarewell) }
+
+func (f *office) closeWithin(patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return errors.Join(f.audit.Close(ctx), f.store.Close())
 }
@@ -149,5 +172,12 @@ func (p program) inOffice(ctx context.Context, o options, work func(*office) err
 	if err != nil {
 		return err
 	}
-	return errors.Join(work(f), f.close())
+	err = work(f)
+	if errors.Is(err, audit.ErrUnavailable) {
+		// It has been told, and the log that could not be written then cannot be
+		// written now.
+		_ = f.closeWithin(unwrittenFarewell)
+		return err
+	}
+	return errors.Join(err, f.close())
 }

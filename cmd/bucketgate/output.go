@@ -3,7 +3,10 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+	"strings"
 	"text/tabwriter"
+	"unicode"
 
 	"github.com/spf13/cobra"
 )
@@ -31,11 +34,26 @@ func (p program) print(o options, value any, columns []string, rows [][]string) 
 			if i > 0 {
 				fmt.Fprint(w, "\t")
 			}
-			fmt.Fprint(w, cell)
+			fmt.Fprint(w, plainCell(cell))
 		}
 		fmt.Fprintln(w)
 	}
 	return w.Flush()
+}
+
+// plainCell keeps a caller's text, or a description, from writing to the
+// terminal and from looking like two cells or lines.
+func plainCell(text string) string {
+	var plain strings.Builder
+	for _, r := range text {
+		if unicode.IsPrint(r) {
+			plain.WriteRune(r)
+			continue
+		}
+		quoted := strconv.QuoteRune(r)
+		plain.WriteString(quoted[1 : len(quoted)-1])
+	}
+	return plain.String()
 }
 
 func (p program) printJSON(value any) error {

@@ -68,7 +68,10 @@ func (p program) providerCreate() *cobra.Command {
 		}
 		return p.done(c.options, "created provider "+created.Name+"; next: bucketgate credential create NAME --provider "+shellWord(created.Name), viewProvider(created))
 	})
+	cmd.Long = "Adds a provider: a workspace of Bitbucket Cloud. It is the first of three steps; credential create and scope create follow."
+	cmd.Example = "  bucketgate provider create acme --workspace acme"
 	addProviderFlags(cmd, &record)
+	needFlags(cmd, "workspace")
 	return cmd
 }
 

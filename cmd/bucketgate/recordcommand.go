@@ -4,11 +4,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"bucketgate/internal/manage"
 )
 
 // An invocation is one run of a command on the open database.
@@ -27,13 +28,27 @@ func (c *invocation) given(flag string, set func()) {
 	}
 }
 
-// officeCommand is a command that works on the open database.
+// officeCommand is a command that works on the open database, which is made
+// where there is none.
 func (p program) officeCommand(use, short string, args cobra.PositionalArgs, work func(*office, *invocation) error) *cobra.Command {
+	return p.officeCommandAfter(func(options) error { return nil }, use, short, args, work)
+}
+
+// existingOfficeCommand is officeCommand for what makes no sense on a database
+// that is new: there is one, or it says so.
+func (p program) existingOfficeCommand(use, short string, args cobra.PositionalArgs, work func(*office, *invocation) error) *cobra.Command {
+	return p.officeCommandAfter(p.needDatabase, use, short, args, work)
+}
+
+func (p program) officeCommandAfter(check func(options) error, use, short string, args cobra.PositionalArgs, work func(*office, *invocation) error) *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
 		Use: use, Short: short, Args: usage(args),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.checkOutput(); err != nil {
+				return err
+			}
+			if err := check(o); err != nil {
 				return err
 			}
 			return p.inOffice(cmd.Context(), o, func(f *office) error {
@@ -44,6 +59,18 @@ func (p program) officeCommand(use, short string, args cobra.PositionalArgs, wor
 	addDatabaseFlags(cmd, &o)
 	addOutputFlag(cmd, &o)
 	return cmd
+}
+
+// needFlags refuses to begin without flags that have no default.
+func needFlags(cmd *cobra.Command, names ...string) {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		for _, name := range names {
+			if !cmd.Flags().Changed(name) {
+				return fmt.Errorf("%w: --%s is missing; write %s (see %s --help)", errUsage, name, cmd.UseLine(), cmd.CommandPath())
+			}
+		}
+		return nil
+	}
 }
 
 func addVersionFlag(cmd *cobra.Command, version *int64) {
@@ -84,7 +111,7 @@ func printOne[V view](p program, o options, v V, columns []string) error {
 		return p.printJSON(v)
 	}
 	for i, cell := range v.row() {
-		if _, err := fmt.Fprintf(p.stdout, "%-20s %s\n", strings.ToLower(columns[i]), cell); err != nil {
+		if _, err := fmt.Fprintf(p.stdout, "%-20s %s\n", strings.ToLower(columns[i]), plainCell(cell)); err != nil {
 			return err
 		}
 	}
@@ -97,27 +124,13 @@ type deletedView struct {
 }
 
 // shellWord quotes a name for a shell where it needs it.
-func shellWord(name string) string {
-	if strings.ContainsAny(name, " ") {
-		return "'" + name + "'"
-	}
-	return name
-}
+func shellWord(name string) string { return manage.ShellWord(name) }
 
-// parseDuration takes Go's durations and whole days (2s, 36h, 90d), above
-// zero.
+// parseDuration reads what a flag says.
 func parseDuration(text string) (time.Duration, error) {
-	wrong := fmt.Errorf("%w: %q is no duration; write one such as 36h or 90d", errUsage, text)
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.Atoi(days)
-		if err != nil || n <= 0 || n > 100*365 {
-			return 0, wrong
-		}
-		return time.Duration(n) * 24 * time.Hour, nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil || d <= 0 {
-		return 0, wrong
+	d, ok := manage.ParseDuration(text)
+	if !ok {
+		return 0, fmt.Errorf("%w: %q is no duration; write one such as 36h or 90d", errUsage, text)
 	}
 	return d, nil
 }

@@ -16,8 +16,10 @@ func (p program) rootCommand() *cobra.Command {
 		Long: `Bucketgate lets AI agents work with Bitbucket Cloud inside limits that you set
 and that the server enforces: which repositories, which branches, which actions.
 
-To look around:     bucketgate demo
-To serve an agent:  BITBUCKET_WORKSPACE=acme BITBUCKET_API_TOKEN=… bucketgate stdio`,
+To look around:           bucketgate demo
+To serve without set-up:  BITBUCKET_WORKSPACE=acme BITBUCKET_API_TOKEN=… bucketgate stdio
+For a set-up that lasts:  bucketgate provider create, then credential create and scope create;
+                          each says the next, and bucketgate stdio --scope NAME serves it`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          usage(cobra.NoArgs),
@@ -32,7 +34,9 @@ To serve an agent:  BITBUCKET_WORKSPACE=acme BITBUCKET_API_TOKEN=… bucketgate 
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
 	root.AddCommand(p.stdioCommand(), p.callCommand(), p.checkCommand(), p.demoCommand(), p.versionCommand(),
 		p.providerCommand(), p.credentialCommand(), p.scopeCommand(), p.clientCommand(),
-		p.applyCommand(), p.exportCommand(), p.auditCommand())
+		p.applyCommand(), p.exportCommand(), p.auditCommand(),
+		p.keysCommand(), p.backupCommand(), p.restoreCommand(), p.doctorCommand())
+	p.addCompletion(root)
 	return root
 }
 
@@ -40,7 +44,7 @@ To serve an agent:  BITBUCKET_WORKSPACE=acme BITBUCKET_API_TOKEN=… bucketgate 
 func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return fmt.Errorf("%w: %w (see %s --help)", errUsage, err, cmd.CommandPath())
+			return fmt.Errorf("%w: %w; write %s (see %s --help)", errUsage, err, cmd.UseLine(), cmd.CommandPath())
 		}
 		return nil
 	}

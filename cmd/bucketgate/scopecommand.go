@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -103,9 +104,12 @@ func (p program) scopeCreate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return p.scopeDone(c.options, "created scope "+created.Name+"; next: bucketgate scope preview "+shellWord(created.Name), created, warnings)
+		return p.scopeDone(c.options, "created scope "+created.Name+"; next: bucketgate scope preview "+shellWord(created.Name)+", and bucketgate stdio --scope "+shellWord(created.Name)+" serves it", created, warnings)
 	})
+	cmd.Long = "Adds a scope: which repositories, which branches and which actions, with which credential. A pattern must match the\nwhole name; bucketgate scope preview shows what it matches, also before the scope is there."
+	cmd.Example = "  bucketgate scope create platform --provider acme --credential reader --repositories '^duplocloud-.*' --branches '^main$'"
 	addScopeFlags(cmd, &flags)
+	needFlags(cmd, "provider", "credential")
 	return cmd
 }
 
@@ -132,6 +136,9 @@ func (p program) scopeUpdate() *cobra.Command {
 		c.given("actions", func() { record.Actions = actionsOf(flags.actions) })
 		if flags.AllRepositories && len(flags.Repositories) > 0 || flags.AllBranches && len(flags.Branches) > 0 {
 			return fmt.Errorf("%w: patterns and all of them cannot both be meant", errUsage)
+		}
+		if slices.Contains(flags.Repositories, "") || slices.Contains(flags.Branches, "") {
+			return fmt.Errorf("%w: an empty string is not a pattern; to allow all say --all-repositories or --all-branches", errUsage)
 		}
 		if flags.AllRepositories {
 			record.AllRepositories, record.Repositories = true, nil

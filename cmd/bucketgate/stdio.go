@@ -14,7 +14,10 @@ func (p program) stdioCommand() *cobra.Command {
 		Short: "Serve MCP on stdin and stdout",
 		Long: `Serves MCP on stdin and stdout; nothing else is ever written to stdout.
 
-The scope comes from the environment:
+It serves stored scopes: those that --scope names, or the one that there is. See
+bucketgate provider create --help for how to store one.
+
+Without any set-up one scope comes from the environment:
   BITBUCKET_WORKSPACE     slug of the workspace
   BITBUCKET_API_TOKEN     an API token, or a repository, project or workspace access token
   BITBUCKET_USERNAME      email of the Atlassian account; leave out for access tokens
@@ -22,7 +25,8 @@ The scope comes from the environment:
   BITBUCKET_BRANCH_REGEX  pattern that a branch's whole name must match; leave out for all
   BITBUCKET_API_URL       leave out for https://api.bitbucket.org/2.0`,
 		Example: `  BITBUCKET_WORKSPACE=acme BITBUCKET_USERNAME=me@example.com BITBUCKET_API_TOKEN=… \
-  BITBUCKET_REPO_REGEX='^duplocloud-.*' BITBUCKET_BRANCH_REGEX='^main$' bucketgate stdio`,
+  BITBUCKET_REPO_REGEX='^duplocloud-.*' BITBUCKET_BRANCH_REGEX='^main$' bucketgate stdio
+  bucketgate stdio --scope platform`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			s, err := p.openStation(cmd.Context(), o)

@@ -51,7 +51,7 @@ func (p program) stationOn(ctx context.Context, db *store.Store, o options) (*st
 		stop()
 		return nil, err
 	}
-	writer, err := p.openAuditWriter(ctx, db, o)
+	writer, err := p.openAuditWriter(ctx, db, o, p.log())
 	if err != nil {
 		stop()
 		return nil, err
