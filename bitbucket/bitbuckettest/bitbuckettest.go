@@ -84,12 +84,19 @@ func (s *Server) MustAddRepository(r sample.Repository, branches ...string) {
 	}
 }
 
-// MustCommit puts a commit on top of a branch, which begins with it if it is
-// new, and returns the hash.
+// MustCommit puts a commit without changes on top of a branch, which begins
+// with it if it is new, and returns the hash.
 func (s *Server) MustCommit(fullName, branch, message string) string {
 	s.tb.Helper()
+	return s.MustChange(fullName, branch, message, nil)
+}
+
+// MustChange is MustCommit for one that changes files. A new branch begins
+// with these files alone; to begin it elsewhere, set it there first.
+func (s *Server) MustChange(fullName, branch, message string, files map[string]sample.File) string {
+	s.tb.Helper()
 	workspace, slug := s.split(fullName)
-	c := sample.Commit{Message: message}
+	c := sample.Commit{Message: message, Files: files}
 	if head, err := s.Head(workspace, slug, branch); err == nil {
 		c.Parents = []string{head}
 	}
@@ -97,6 +104,29 @@ func (s *Server) MustCommit(fullName, branch, message string) string {
 	require.NoError(s.tb, err)
 	s.MustBranch(fullName, branch, hash)
 	return hash
+}
+
+// MustFork adds a private fork. It has one branch, with a commit of its own on
+// top of the parent's default branch, whose hash is returned: the parent
+// answers for it, though no branch there reaches it.
+func (s *Server) MustFork(fullName, parent, branch string) string {
+	s.tb.Helper()
+	workspace, slug := s.split(fullName)
+	from, of := s.split(parent)
+	require.NoError(s.tb, s.AddRepository(sample.Repository{
+		Workspace: workspace, Slug: slug, Private: true, ParentFullName: parent, DefaultBranch: branch,
+	}))
+	head, err := s.DefaultHead(from, of)
+	require.NoError(s.tb, err)
+	s.MustBranch(fullName, branch, head)
+	return s.MustCommit(fullName, branch, "Work on "+fullName+"\n")
+}
+
+// MustTag adds a tag without a message, or moves it.
+func (s *Server) MustTag(fullName, name, hash string) {
+	s.tb.Helper()
+	workspace, slug := s.split(fullName)
+	require.NoError(s.tb, s.SetTag(workspace, slug, sample.Tag{Name: name, Hash: hash}))
 }
 
 // MustBranch points a branch at a commit and adds it if it is new.

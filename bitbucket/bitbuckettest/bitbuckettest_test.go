@@ -153,3 +153,25 @@ func TestNeighbours(t *testing.T) {
 		map[string]any{"name": "feature/x"}, map[string]any{"name": "secret/y"},
 	}, branches["values"])
 }
+
+func TestContent(t *testing.T) {
+	s := bitbuckettest.New(t)
+	s.Repository("acme/api", "main")
+	hash := s.MustChange("acme/api", "main", "Add\n", map[string]sample.File{"a/b": {Content: []byte("x\n")}})
+	fork := s.MustFork("mallory/api", "acme/api", "main")
+	s.MustTag("acme/api", "v1", hash)
+
+	for path, want := range map[string]any{
+		"/commit/v1": hash, "/commit/" + fork: fork, "/merge-base/" + fork + "..main": hash,
+	} {
+		_, body := get(t, s.URL()+"/repositories/acme/api"+path)
+		assert.Equal(t, want, body["hash"], path)
+	}
+	tree, err := s.Tree("mallory", "api", fork)
+	require.NoError(t, err)
+	assert.Equal(t, "x\n", string(tree["a/b"].Content))
+	reached, err := s.Reachable("acme", "api", "main")
+	require.NoError(t, err)
+	assert.True(t, reached[hash])
+	assert.False(t, reached[fork], "a commit of the fork alone")
+}

@@ -2,6 +2,7 @@ package sample
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"errors"
@@ -22,6 +23,18 @@ type answer struct {
 	status int
 	header http.Header
 	body   object
+	raw    *raw // in place of body
+}
+
+// raw is an answer that is no JSON.
+type raw struct {
+	status int         // 200 when zero
+	header http.Header // with the Content-Type
+	text   []byte
+}
+
+func newRaw(contentType string, text []byte) *raw {
+	return &raw{header: http.Header{"Content-Type": {contentType}}, text: text}
 }
 
 // limitHeaders adds the headers of the rate limit.
@@ -69,6 +82,9 @@ func (s *Server) answer(c *call) answer {
 	case err != nil:
 		return (&failure{status: http.StatusInternalServerError, message: err.Error()}).answer()
 	}
+	if c.raw != nil {
+		return answer{status: cmp.Or(c.raw.status, http.StatusOK), header: c.raw.header, raw: c.raw}
+	}
 	return answer{status: http.StatusOK, header: http.Header{}, body: body}
 }
 
@@ -85,7 +101,7 @@ func (s *Server) body(c *call) (object, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	body, err := c.route.handle(s, c)
-	if err != nil {
+	if err != nil || c.raw != nil {
 		return nil, err
 	}
 	return shape(body, c.URL.Query().Get("fields")), nil
@@ -93,16 +109,13 @@ func (s *Server) body(c *call) (object, error) {
 
 // send writes the answer, in the way of the fault if that has one.
 func send(w http.ResponseWriter, r *http.Request, a answer, f Fault) {
-	if f.Edit != nil {
-		f.Edit(r, a.body)
-	}
-	body, err := encode(a.body)
+	body, err := a.bytes(r, f)
 	if err != nil { // a fault put something into the body that is no JSON
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	maps.Copy(w.Header(), a.header)
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	maps.Copy(w.Header(), a.header)
 	w.Header().Set("Vary", "Authorization, Accept-Encoding")
 	if f.Send != nil {
 		f.Send(w, r, body)
@@ -115,6 +128,18 @@ func send(w http.ResponseWriter, r *http.Request, a answer, f Fault) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(a.status)
 	_, _ = w.Write(body) // the client may have gone: nothing to be done
+}
+
+// bytes is the body before compression. A fault that edits JSON leaves what is
+// none alone.
+func (a answer) bytes(r *http.Request, f Fault) ([]byte, error) {
+	if a.raw != nil {
+		return a.raw.text, nil
+	}
+	if f.Edit != nil {
+		f.Edit(r, a.body)
+	}
+	return encode(a.body)
 }
 
 func encode(body object) ([]byte, error) {

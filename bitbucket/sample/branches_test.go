@@ -64,7 +64,7 @@ func TestCommitKeys(t *testing.T) {
 
 func TestCommitMissing(t *testing.T) {
 	c := serve(t, small(t, Options{}))
-	for _, name := range []string{"0000000", "abc", "main", "zzzzzzz"} {
+	for _, name := range []string{"0000000", "abc", "Main", "zzzzzzz"} {
 		answer := c.get("/repositories/acme/api/commit/" + name)
 		assert.Equal(t, http.StatusNotFound, answer.status)
 		assert.Equal(t, "Commit not found", answer.message())

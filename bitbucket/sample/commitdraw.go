@@ -3,12 +3,19 @@ package sample
 import (
 	"html"
 	"strings"
+	"time"
 )
 
-// commit is the whole object, as the commit endpoints give it.
+// commit is the whole object, as the commit endpoint gives it.
 func (d drawing) commit(r *repository, c *commit) object {
-	o := d.target(r, c)
+	o := d.listedCommit(r, c)
 	o["participants"] = []any{}
+	return o
+}
+
+// listedCommit is a row of a history.
+func (d drawing) listedCommit(r *repository, c *commit) object {
+	o := d.target(r, c)
 	o["rendered"] = object{"message": rendered(c.Message)}
 	o["summary"] = rendered(c.Message)
 	return o
@@ -36,7 +43,7 @@ func (d drawing) target(r *repository, c *commit) object {
 	}
 	return object{
 		"type": "commit", "hash": c.hash, "message": c.Message,
-		"date":       c.Date.UTC().Format("2006-01-02T15:04:05+00:00"),
+		"date":       commitStamp(c.Date),
 		"author":     d.author(c.Author),
 		"repository": d.repositoryInside(r),
 		"parents":    parents,
@@ -54,7 +61,15 @@ func (d drawing) parent(r *repository, hash string) object {
 	}
 }
 
+// author has no user if the commit names no address: Bitbucket knows its users
+// by that.
 func (d drawing) author(raw string) object {
-	name, _, _ := strings.Cut(raw, " <")
-	return object{"type": "author", "raw": raw, "user": d.user(name)}
+	o := object{"type": "author", "raw": raw}
+	if name, _, ok := strings.Cut(raw, " <"); ok {
+		o["user"] = d.user(name)
+	}
+	return o
 }
+
+// commitStamp is the time format of commits and tags.
+func commitStamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05+00:00") }

@@ -129,26 +129,36 @@ var demoAuthors = []string{
 }
 
 // plant adds a repository whose default branch has three commits, and each
-// other branch one more. It panics on a mistake in the data of this package.
+// other branch one more. A fork begins with the default branch of what it is a
+// fork of, and one commit. It panics on a mistake in the data of this package.
 func (s *Server) plant(r Repository, branches []string) {
 	must(s.AddRepository(r))
 	r = s.withDefaults(r)
-	commit := func(n int, message string, parents ...string) string {
+	commit := func(n int, message string, files func() map[string]File, parents ...string) string {
 		hash, err := s.AddCommit(r.Workspace, r.Slug, Commit{
-			Parents: parents, Message: message,
+			Parents: parents, Message: message, drawn: files,
 			Author: demoAuthors[(n+len(r.Slug))%len(demoAuthors)],
 			Date:   r.UpdatedOn.Add(time.Duration(n-len(branches)-3) * time.Hour).Truncate(time.Second),
 		})
 		must(err)
 		return hash
 	}
-	head := commit(0, "Begin "+r.Name+"\n")
-	head = commit(1, "Add a README\n", head)
-	head = commit(2, "Set up the pipeline\n", head)
+	head := ""
+	if workspace, slug, fork := strings.Cut(r.ParentFullName, "/"); fork {
+		var err error
+		head, err = s.Head(workspace, slug, r.DefaultBranch)
+		must(err)
+		head = commit(2, "Begin "+r.Name+"\n", func() map[string]File { return forked(r) }, head)
+	} else {
+		head = commit(0, "Begin "+r.Name+"\n", func() map[string]File { return begun(r) })
+		head = commit(1, "Add a README\n", func() map[string]File { return described(r) }, head)
+		head = commit(2, "Set up the pipeline\n", func() map[string]File { return built(r) }, head)
+	}
 	must(s.SetBranch(r.Workspace, r.Slug, branches[0], head))
+	must(s.SetTag(r.Workspace, r.Slug, Tag{Name: "v1.0", Hash: head, Message: "First release\n", Tagger: demoAuthors[0]}))
 	for i, name := range branches[1:] {
-		hash := commit(i+3, fmt.Sprintf("Work on %s\n", name), head)
-		must(s.SetBranch(r.Workspace, r.Slug, name, hash))
+		files := func() map[string]File { return worked(r, name) }
+		must(s.SetBranch(r.Workspace, r.Slug, name, commit(i+3, fmt.Sprintf("Work on %s\n", name), files, head)))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 // slugs reads all slugs of acme, page by page.
@@ -59,6 +60,54 @@ func TestDemoIsTheSameInEveryRun(t *testing.T) {
 		return strings.ReplaceAll(answer, c.base, "")
 	}
 	assert.Equal(t, ask(), ask())
+}
+
+// Each planted repository has a file of every kind, and its branches differ.
+func TestDemoFiles(t *testing.T) {
+	s := Demo(Options{})
+	c := serve(t, s)
+	kinds := map[string]bool{}
+	answer := c.get("/repositories/acme/duplocloud/src/main/", "max_depth", "9", "pagelen", "100")
+	for _, value := range answer.values() {
+		row := value.(map[string]any)
+		kinds[row["type"].(string)] = true
+		attributes, _ := row["attributes"].([]any)
+		for _, attribute := range attributes {
+			kinds[attribute.(string)] = true
+		}
+	}
+	for _, kind := range []string{"commit_file", "commit_directory", "link", "executable", "subrepository", "binary", "lfs"} {
+		assert.True(t, kinds[kind], kind)
+	}
+	prices := c.get("/repositories/acme/duplocloud/src/main/data/prices.csv").text
+	assert.Equal(t, 3001, strings.Count(prices, "\n"))
+	for _, path := range []string{"docs/release%20notes.md", "docs/%C3%9Cberblick.md", "docs/issue%20%231.md", "docs/100%25%20coverage.md"} {
+		assert.Equal(t, 200, c.get("/repositories/acme/duplocloud/src/main/"+path).status, path)
+	}
+	assert.Contains(t, c.get("/repositories/acme/duplocloud/src/main/src/config/windows.ini").text, "\r\n")
+
+	heads, err := s.Branches("acme", "duplocloud")
+	require.NoError(t, err)
+	for _, branch := range []string{"develop", "release/2.4", "hotfix/2.4.1", "feature/login-form"} {
+		diff := c.get("/repositories/acme/duplocloud/diff/" + heads[branch] + ".." + heads["main"]).text
+		assert.Contains(t, diff, "diff --git ", branch)
+	}
+	tags, err := s.Tags("acme", "duplocloud")
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"v1.0": heads["main"]}, tags)
+}
+
+// A fork goes on from what it is a fork of, and has one commit more.
+func TestDemoForks(t *testing.T) {
+	s := Demo(Options{})
+	parent, err := s.Reachable("acme", "checkout-api", "main")
+	require.NoError(t, err)
+	fork, err := s.Reachable("acme", "checkout-api-sandbox", "main")
+	require.NoError(t, err)
+	assert.Len(t, fork, len(parent)+1)
+	for hash := range parent {
+		assert.True(t, fork[hash])
+	}
 }
 
 func TestLarge(t *testing.T) {

@@ -42,6 +42,15 @@ func RateLimited(retryAfter string) Fault {
 	return f.withHeader("Retry-After", retryAfter)
 }
 
+// TimedOut answers 555, as Bitbucket does when a diff or a listing is too much
+// for it.
+func TimedOut() Fault { return Status(statusTimedOut, timedOut) }
+
+const (
+	statusTimedOut = 555 // Bitbucket's own
+	timedOut       = "The request took too long to complete."
+)
+
 // RedirectTo answers with a redirect to any place.
 func RedirectTo(code int, location string) Fault {
 	return Body(code, "text/plain; charset=utf-8", "").withHeader("Location", location)
@@ -72,7 +81,7 @@ func ShortBody() Fault {
 	}}
 }
 
-// CutJSON sends half of the real answer's JSON as if that were all.
+// CutJSON sends half of the real answer's body as if that were all.
 func CutJSON() Fault {
 	return Fault{Send: func(w http.ResponseWriter, _ *http.Request, body []byte) {
 		_, _ = w.Write(body[:len(body)/2])

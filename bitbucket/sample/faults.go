@@ -28,10 +28,11 @@ type Fault struct {
 	// The context of the request ends when the client goes or on Close.
 	Instead http.HandlerFunc
 
-	// Edit changes the JSON of the real answer, an error's too.
+	// Edit changes the JSON of the real answer, an error's too. An answer that
+	// is no JSON, such as a file or a diff, stays as it is.
 	Edit func(r *http.Request, body map[string]any)
 
-	// Send writes the JSON of the real answer in its own way.
+	// Send writes the body of the real answer in its own way.
 	Send func(w http.ResponseWriter, r *http.Request, body []byte)
 }
 

@@ -9,16 +9,21 @@ import (
 
 var hashShape = regexp.MustCompile(`^[0-9a-f]{4,40}$`)
 
-// commit finds a commit by its full hash or the unambiguous beginning of it.
+// commit finds a commit by what stands for one in a path: its full hash, a tag,
+// a branch, or the unambiguous beginning of a hash, in this order, which is
+// git's. A name with a slash is found under none of them, as on the real service.
 func (r *repository) commit(name string) (*commit, error) {
-	name = strings.ToLower(name)
-	if c := r.commits[name]; c != nil {
+	lower := strings.ToLower(name)
+	if c := r.commits[lower]; c != nil {
+		return c, nil
+	}
+	if c := r.named(name); c != nil {
 		return c, nil
 	}
 	var found []*commit
-	if hashShape.MatchString(name) {
+	if hashShape.MatchString(lower) {
 		for hash, c := range r.commits {
-			if strings.HasPrefix(hash, name) {
+			if strings.HasPrefix(hash, lower) {
 				found = append(found, c)
 			}
 		}
@@ -27,6 +32,20 @@ func (r *repository) commit(name string) (*commit, error) {
 		return nil, noCommit(name)
 	}
 	return found[0], nil
+}
+
+// named finds the commit of a tag or a branch; nil if there is neither.
+func (r *repository) named(name string) *commit {
+	if strings.Contains(name, "/") {
+		return nil
+	}
+	if i, have := r.tagIndex(name); have {
+		return r.tags[i].target
+	}
+	if i := r.branchIndex(name); i >= 0 {
+		return r.branches[i].head
+	}
+	return nil
 }
 
 func noCommit(names ...string) error {

@@ -4,7 +4,6 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,11 @@ const (
 
 // list answers one page of rows, after q and sort.
 func list[T any](c *call, opaque bool, rows []T, f fields[T], draw func(T) object) (object, error) {
+	return listIn(c, pagingOf(opaque), rows, f, draw)
+}
+
+// listIn is list for one that is paged in its own way.
+func listIn[T any](c *call, how paging, rows []T, f fields[T], draw func(T) object) (object, error) {
 	query := c.URL.Query()
 	rows, err := filter(rows, query.Get("q"), f)
 	if err != nil {
@@ -25,7 +29,12 @@ func list[T any](c *call, opaque bool, rows []T, f fields[T], draw func(T) objec
 	if rows, err = sorted(rows, query.Get("sort"), f); err != nil {
 		return nil, err
 	}
-	p, err := newPage(c, opaque, len(rows))
+	return listPage(c, how, rows, draw)
+}
+
+// listPage is listIn for one that has neither q nor sort.
+func listPage[T any](c *call, how paging, rows []T, draw func(T) object) (object, error) {
+	p, err := newPage(c, how, len(rows))
 	if err != nil {
 		return nil, err
 	}
@@ -85,21 +94,43 @@ func sorted[T any](rows []T, sort string, f fields[T]) ([]T, error) {
 	return rows, nil
 }
 
+// style is how the next link of a list names its page.
+type style int
+
+const (
+	numbered style = iota // page=2, with size and page in the answer
+	cursors               // page=c0123456789ab
+	contexts              // ctx=c0123456789ab&page=2, of which each needs the other
+)
+
+// paging is how one kind of list is cut into pages.
+type paging struct {
+	style
+	pagelen, maxPagelen int
+}
+
 // page is the part of a list that a request asks for.
 type page struct {
+	paging
 	call     *call
-	opaque   bool
 	total    int
-	pagelen  int
 	from, to int
 }
 
-func newPage(c *call, opaque bool, total int) (page, error) {
-	p := page{call: c, opaque: opaque, total: total, pagelen: defaultPagelen}
+// pagingOf is the paging of most lists.
+func pagingOf(opaque bool) paging {
+	if opaque {
+		return paging{cursors, defaultPagelen, maxPagelen}
+	}
+	return paging{numbered, defaultPagelen, maxPagelen}
+}
+
+func newPage(c *call, how paging, total int) (page, error) {
+	p := page{paging: how, call: c, total: total}
 	query := c.URL.Query()
 	if query.Has("pagelen") {
 		n, err := strconv.Atoi(query.Get("pagelen"))
-		if err != nil || n < 1 || n > maxPagelen { // refused, not clamped
+		if err != nil || n < 1 || n > p.maxPagelen { // refused, not clamped
 			return p, badRequest("Invalid pagelen")
 		}
 		p.pagelen = n
@@ -119,7 +150,7 @@ func newPage(c *call, opaque bool, total int) (page, error) {
 // offset turns a page number, or the cursor of an opaque list, into the index
 // of the first row.
 func (p page) offset(text string) (from int, ok bool) {
-	if p.opaque {
+	if p.style == cursors {
 		for from = p.pagelen; from < p.total; from += p.pagelen {
 			if text == p.cursor(from) {
 				return from, true
@@ -128,10 +159,14 @@ func (p page) offset(text string) (from int, ok bool) {
 		return 0, false
 	}
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 || n > 1<<30/maxPagelen {
+	if err != nil || n < 1 || n > 1<<30/p.maxPagelen {
 		return 0, false
 	}
-	return (n - 1) * p.pagelen, true
+	from = (n - 1) * p.pagelen
+	if p.style == contexts && from > 0 && p.call.URL.Query().Get("ctx") != p.cursor(0) {
+		return 0, false
+	}
+	return from, true
 }
 
 // cursor stands for an offset into this very list. It holds no state, and one
@@ -139,13 +174,14 @@ func (p page) offset(text string) (from int, ok bool) {
 func (p page) cursor(from int) string {
 	query := p.call.URL.Query()
 	query.Del("page")
+	query.Del("ctx")
 	h := sha1.Sum(fmt.Appendf(nil, "%s?%s#%d", p.call.URL.EscapedPath(), query.Encode(), from))
 	return "c" + hex.EncodeToString(h[:6])
 }
 
 func (p page) envelope(values []any) object {
 	o := object{"values": values, "pagelen": p.pagelen}
-	if !p.opaque {
+	if p.style == numbered {
 		o["size"] = p.total
 		o["page"] = p.from/p.pagelen + 1
 	}
@@ -157,15 +193,13 @@ func (p page) envelope(values []any) object {
 
 // next is the whole address of the page after this one, the query kept.
 func (p page) next() string {
-	at := strconv.Itoa(p.to/p.pagelen + 1)
-	if p.opaque {
-		at = p.cursor(p.to)
+	r, query := p.call.Request, p.call.URL.Query()
+	query.Set("page", strconv.Itoa(p.to/p.pagelen+1))
+	switch p.style {
+	case cursors:
+		query.Set("page", p.cursor(p.to))
+	case contexts:
+		query.Set("ctx", p.cursor(0))
 	}
-	return withPage(p.call.Request, at)
-}
-
-func withPage(r *http.Request, at string) string {
-	query := r.URL.Query()
-	query.Set("page", at)
 	return origin(r) + r.URL.EscapedPath() + "?" + query.Encode()
 }

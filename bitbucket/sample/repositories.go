@@ -20,7 +20,7 @@ type Repository struct {
 	ProjectKey     string // none when empty
 	ProjectName    string // the key when empty
 	DefaultBranch  string // none when empty, as in an empty repository
-	ParentFullName string // of what it is a fork of: workspace/slug
+	ParentFullName string // of what it is a fork of: workspace/slug, added before
 	CreatedOn      time.Time
 	UpdatedOn      time.Time // CreatedOn when zero
 }
@@ -34,15 +34,21 @@ type repository struct {
 	uuid      string
 	size      int
 	branches  []branch // in the order they were added
-	commits   map[string]*commit
+	tags      []tag    // by name
+
+	// A fork shares these with what it is a fork of, as on the real service: a
+	// commit that only the fork has is found through the parent too.
+	commits map[string]*commit
+	trees   *treeCache
 }
 
 func (r *repository) fullName() string { return r.workspace.slug + "/" + r.Slug }
 
 var slugShape = regexp.MustCompile(`^[a-z0-9_.-]{1,128}$`)
 
-// AddRepository adds a repository without branches or commits, forks too, and
-// its workspace if that is new. It fails when the slug is taken or is none.
+// AddRepository adds a repository without branches, and its workspace if that
+// is new. A fork has no branches either, but it and its parent answer for each
+// other's commits by hash. It fails when the slug is taken or is none.
 func (s *Server) AddRepository(r Repository) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,13 +61,18 @@ func (s *Server) AddRepository(r Repository) error {
 		return fmt.Errorf("adding repository: %s exists", r.FullName())
 	}
 	delete(w.moved, r.Slug)
-	w.repos = append(w.repos, &repository{
+	added := &repository{
 		Repository: r, workspace: w,
 		// A later repository of the same name is another one.
 		uuid:    uuid("repository", fmt.Sprintf("%s %d", r.FullName(), s.added)),
 		size:    40_000 + len(r.FullName())*7_919,
 		commits: map[string]*commit{},
-	})
+		trees:   &treeCache{},
+	}
+	if parent, err := s.ownFullName(r.ParentFullName); err == nil {
+		added.commits, added.trees = parent.commits, parent.trees
+	}
+	w.repos = append(w.repos, added)
 	s.added++
 	return nil
 }
@@ -125,6 +136,11 @@ func (s *Server) own(workspace, slug string) (*repository, error) {
 		}
 	}
 	return nil, fmt.Errorf("no repository %s/%s", workspace, slug)
+}
+
+func (s *Server) ownFullName(name string) (*repository, error) {
+	workspace, slug, _ := strings.Cut(name, "/")
+	return s.own(workspace, slug)
 }
 
 // find takes a slug, in any case, or a {uuid}.

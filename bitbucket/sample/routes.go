@@ -13,7 +13,8 @@ const apiPath = "/2.0"
 type object = map[string]any
 
 // route is one endpoint: the shape of its path below /2.0, the scopes it asks
-// for, and what answers it.
+// for, and what answers it. In a path * is one segment, and ** all of the rest:
+// at least one segment, of which the last may be empty.
 type route struct {
 	path     string
 	classic  string // for access tokens
@@ -31,6 +32,15 @@ var routes = []route{
 	{"repositories/*/*/refs/branches/*", "repository", "read:repository:bitbucket", (*Server).getBranch},
 	{"repositories/*/*/commit/*", "repository", "read:repository:bitbucket", (*Server).getCommit},
 	{"repositories/*/*/merge-base/*", "repository", "read:repository:bitbucket", (*Server).getMergeBase},
+	{"repositories/*/*/refs/tags", "repository", "read:repository:bitbucket", (*Server).listTags},
+	{"repositories/*/*/refs/tags/*", "repository", "read:repository:bitbucket", (*Server).getTag},
+	{"repositories/*/*/commits", "repository", "read:repository:bitbucket", (*Server).listCommits},
+	{"repositories/*/*/commits/*", "repository", "read:repository:bitbucket", (*Server).listCommits},
+	{"repositories/*/*/src", "repository", "read:repository:bitbucket", (*Server).getMainSource},
+	{"repositories/*/*/src/*/**", "repository", "read:repository:bitbucket", (*Server).getSource},
+	{"repositories/*/*/filehistory/*/**", "repository", "read:repository:bitbucket", (*Server).listFileHistory},
+	{"repositories/*/*/diff/**", "repository", "read:repository:bitbucket", (*Server).getDiff},
+	{"repositories/*/*/diffstat/**", "repository", "read:repository:bitbucket", (*Server).listDiffstat},
 }
 
 // call is one request on its way to an answer.
@@ -39,6 +49,7 @@ type call struct {
 	caller caller
 	route  *route // nil when the server has no such endpoint
 	vars   []string
+	raw    *raw // set by a handler whose answer is no JSON
 }
 
 // base is the URL of the API as this client reached it.
@@ -70,6 +81,18 @@ func match(r *http.Request) (*route, []string) {
 
 func (r *route) fit(segments []string) (vars []string, ok bool) {
 	shape := strings.Split(r.path, "/")
+	if last := len(shape) - 1; shape[last] == "**" && len(segments) > last {
+		rest, ok := unescapeAll(segments[last:])
+		if !ok {
+			return nil, false
+		}
+		vars, ok = fit(shape[:last], segments[:last])
+		return append(vars, rest), ok
+	}
+	return fit(shape, segments)
+}
+
+func fit(shape, segments []string) (vars []string, ok bool) {
 	if len(shape) != len(segments) {
 		return nil, false
 	}
@@ -80,13 +103,30 @@ func (r *route) fit(segments []string) (vars []string, ok bool) {
 			}
 			continue
 		}
-		value, err := url.PathUnescape(segments[i])
-		if err != nil || value == "" || value == "." || value == ".." {
+		value, ok := unescape(segments[i])
+		if !ok || value == "" {
 			return nil, false
 		}
 		vars = append(vars, value)
 	}
 	return vars, true
+}
+
+// unescape refuses dot segments: no client has a reason to send one.
+func unescape(segment string) (value string, ok bool) {
+	value, err := url.PathUnescape(segment)
+	return value, err == nil && value != "." && value != ".."
+}
+
+// unescapeAll decodes a path, which may end in a slash and is else whole.
+func unescapeAll(segments []string) (path string, ok bool) {
+	values := make([]string, len(segments))
+	for i, segment := range segments {
+		if values[i], ok = unescape(segment); !ok || values[i] == "" && i < len(segments)-1 {
+			return "", false
+		}
+	}
+	return strings.Join(values, "/"), true
 }
 
 // unserved answers a request that no route takes.

@@ -34,6 +34,10 @@ type Options struct {
 	// leaves out size and page. A page number then answers 400.
 	OpaqueNext bool
 
+	// DepthLimit is the largest max_depth of a directory listing that is
+	// answered in time; a larger one gets 555. Zero means no limit.
+	DepthLimit int
+
 	// RateLimit is how many requests below /2.0/repositories an account has in
 	// an hour. Zero means no limit and no rate limit headers.
 	RateLimit int
