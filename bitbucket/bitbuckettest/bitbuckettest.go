@@ -39,7 +39,8 @@ func New(t testing.TB, edits ...func(*sample.Options)) *Server {
 }
 
 // Serve starts a server with the data that s has, such as sample.Demo. It
-// takes over s.OnUnknown, and closes s when the test ends.
+// takes over s.OnUnknown, and closes s when the test ends; the test fails if a
+// credential reached the log store.
 func Serve(t testing.TB, s *sample.Server) *Server {
 	t.Helper()
 	s.OnUnknown(func(r sample.Request) {
@@ -50,6 +51,7 @@ func Serve(t testing.TB, s *sample.Server) *Server {
 		// First what hangs, or the listener would wait for it.
 		assert.NoError(t, s.Close())
 		listener.Close()
+		assertNoCredentialAtLogs(t, s)
 	})
 	return &Server{Server: s, tb: t, url: listener.URL + "/2.0"}
 }

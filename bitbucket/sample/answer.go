@@ -121,7 +121,8 @@ func send(w http.ResponseWriter, r *http.Request, a answer, f Fault) {
 		f.Send(w, r, body)
 		return
 	}
-	if len(body) >= gzipFrom && acceptsGzip(r) {
+	// What can be asked for in ranges goes out as it is: the offsets are its own.
+	if len(body) >= gzipFrom && acceptsGzip(r) && w.Header().Get("Accept-Ranges") == "" {
 		body = compress(body)
 		w.Header().Set("Content-Encoding", "gzip")
 	}

@@ -122,7 +122,8 @@ func (r *route) scope(bearer bool) string {
 var implied = map[string][]string{
 	"repository:write":  {"repository"},
 	"pullrequest":       {"repository"},
-	"pullrequest:write": {"repository"},
+	"pullrequest:write": {"repository", "pullrequest"},
+	"pipeline:write":    {"pipeline"},
 }
 
 func (c caller) has(scope string) bool {

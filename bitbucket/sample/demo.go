@@ -8,14 +8,16 @@ import (
 
 // Demo returns a server with the demo data: the workspace acme with 61
 // repositories. Seven of their slugs begin with duplocloud-, and one more is
-// duplocloud itself, with the display name Duplocloud. The data is made up,
-// and every description says so.
+// duplocloud itself, with the display name Duplocloud, where the pull requests
+// and pipelines are. The workspace northwind has a fork of it. The data is made
+// up, and every description says so.
 func Demo(o Options) *Server {
 	s := New(o)
 	s.AddWorkspace(Workspace{Slug: "acme", Name: "Acme (sample data)"})
 	for i, line := range strings.Split(strings.TrimSpace(demoRepositories), "\n") {
 		s.plant(demoRepository(i, line), demoBranches[i%len(demoBranches)])
 	}
+	s.demoWork()
 	return s
 }
 

@@ -63,11 +63,13 @@ func (f Fault) After(n int) Fault {
 
 // Fail adds faults. Of those that match a request, the one added first and not
 // yet used up holds.
-func (s *Server) Fail(list ...Fault) {
-	s.faults.mu.Lock()
-	defer s.faults.mu.Unlock()
-	for _, f := range list {
-		s.faults.list = append(s.faults.list, &pending{Fault: f})
+func (s *Server) Fail(list ...Fault) { s.faults.add(list) }
+
+func (f *faults) add(list []Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, fault := range list {
+		f.list = append(f.list, &pending{Fault: fault})
 	}
 }
 

@@ -35,11 +35,13 @@ type Request struct {
 
 // Journal returns what was asked since the start or ResetJournal, in order of
 // arrival, requests under way included. It keeps the last 10,000.
-func (s *Server) Journal() []Request {
-	s.journal.mu.Lock()
-	defer s.journal.mu.Unlock()
-	requests := make([]Request, len(s.journal.records))
-	for i, r := range s.journal.records {
+func (s *Server) Journal() []Request { return s.journal.list() }
+
+func (j *journal) list() []Request {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	requests := make([]Request, len(j.records))
+	for i, r := range j.records {
 		requests[i] = r.copy()
 	}
 	return requests

@@ -7,10 +7,11 @@ const (
 	text kind = iota
 	truth
 	moment
+	number
 )
 
 // fields are what q and sort may name of a row. A value is a string, a bool, a
-// time.Time or nil.
+// time.Time, an int or nil.
 type fields[T any] map[string]field[T]
 
 type field[T any] struct {
@@ -27,7 +28,7 @@ const maxNesting = 50
 //	and        = term { "AND" term }
 //	term       = "(" query ")" | field operator literal
 //	operator   = "=" | "!=" | "~" | "!~" | ">" | ">=" | "<" | "<="
-//	literal    = "quoted \" text" | true | false | null | date
+//	literal    = "quoted \" text" | true | false | null | date | whole number
 //
 // It returns what tells the rows that match. It never panics, whatever it is
 // given, and the words of an error are those for the client.

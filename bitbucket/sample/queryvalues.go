@@ -2,6 +2,7 @@ package sample
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -23,6 +24,10 @@ func (k kind) read(t token) (any, error) {
 	case moment:
 		if t.kind == wordToken || t.kind == stringToken {
 			return readMoment(t)
+		}
+	case number:
+		if n, err := strconv.Atoi(t.text); err == nil && t.kind == wordToken {
+			return n, nil
 		}
 	}
 	return nil, t.unexpected()
@@ -93,6 +98,8 @@ func compareValues(a, b any) int {
 		return strings.Compare(a, b.(string))
 	case time.Time:
 		return a.Compare(b.(time.Time))
+	case int:
+		return cmp.Compare(a, b.(int))
 	}
 	return cmp.Compare(rank(a), rank(b))
 }

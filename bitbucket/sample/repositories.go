@@ -31,6 +31,7 @@ func (r Repository) FullName() string { return r.Workspace + "/" + r.Slug }
 type repository struct {
 	Repository
 	workspace *workspace
+	work      work
 	uuid      string
 	size      int
 	branches  []branch // in the order they were added

@@ -28,6 +28,26 @@ var routes = []route{
 	{"workspaces/*", "", "read:workspace:bitbucket", (*Server).getWorkspace},
 	{"repositories/*", "repository", "read:repository:bitbucket", (*Server).listRepositories},
 	{"repositories/*/*", "repository", "read:repository:bitbucket", (*Server).getRepository},
+
+	{"repositories/*/*/commit/*/statuses", "repository", "read:repository:bitbucket", (*Server).listCommitStatuses},
+	{"repositories/*/*/pullrequests", "pullrequest", "read:pullrequest:bitbucket", (*Server).listPullRequests},
+	{"repositories/*/*/pullrequests/*", "pullrequest", "read:pullrequest:bitbucket", (*Server).getPullRequest},
+	{"repositories/*/*/pullrequests/*/comments", "pullrequest", "read:pullrequest:bitbucket", (*Server).listComments},
+	{"repositories/*/*/pullrequests/*/commits", "pullrequest", "read:pullrequest:bitbucket", (*Server).listPullRequestCommits},
+	{"repositories/*/*/pullrequests/*/diff", "pullrequest", "read:pullrequest:bitbucket", (*Server).getPullRequestDiff},
+	{"repositories/*/*/pullrequests/*/diffstat", "pullrequest", "read:pullrequest:bitbucket", (*Server).getPullRequestDiffstat},
+	{"repositories/*/*/pullrequests/*/statuses", "pullrequest", "read:pullrequest:bitbucket", (*Server).listPullRequestStatuses},
+	{"repositories/*/*/pullrequests/*/tasks", "pullrequest", "read:pullrequest:bitbucket", (*Server).listTasks},
+
+	// Pipelines are spelt with a slash at the end and without.
+	{"repositories/*/*/pipelines", "pipeline", "read:pipeline:bitbucket", (*Server).listPipelines},
+	{"repositories/*/*/pipelines/", "pipeline", "read:pipeline:bitbucket", (*Server).listPipelines},
+	{"repositories/*/*/pipelines/*", "pipeline", "read:pipeline:bitbucket", (*Server).getPipeline},
+	{"repositories/*/*/pipelines/*/steps", "pipeline", "read:pipeline:bitbucket", (*Server).listSteps},
+	{"repositories/*/*/pipelines/*/steps/", "pipeline", "read:pipeline:bitbucket", (*Server).listSteps},
+	{"repositories/*/*/pipelines/*/steps/*", "pipeline", "read:pipeline:bitbucket", (*Server).getStep},
+	{"repositories/*/*/pipelines/*/steps/*/log", "pipeline", "read:pipeline:bitbucket", (*Server).getLog},
+
 	{"repositories/*/*/refs/branches", "repository", "read:repository:bitbucket", (*Server).listBranches},
 	{"repositories/*/*/refs/branches/*", "repository", "read:repository:bitbucket", (*Server).getBranch},
 	{"repositories/*/*/commit/*", "repository", "read:repository:bitbucket", (*Server).getCommit},

@@ -41,6 +41,10 @@ type Options struct {
 	// RateLimit is how many requests below /2.0/repositories an account has in
 	// an hour. Zero means no limit and no rate limit headers.
 	RateLimit int
+
+	// InlineLogs answers the log of a finished step itself. Otherwise it is a
+	// 307 to the log store, as on the real service.
+	InlineLogs bool
 }
 
 // Server is a Bitbucket in memory. It is an http.Handler whose API begins at
@@ -53,6 +57,7 @@ type Server struct {
 	latency atomic.Int64
 	unknown atomic.Pointer[func(Request)]
 	serving serving
+	logs    logStore
 
 	// closed ends when Close is called, and every answer under way with it.
 	closed context.Context

@@ -35,14 +35,14 @@ func (s *Server) Start(addr string) (baseURL string, err error) {
 	return "http://" + listener.Addr().String() + apiPath, nil
 }
 
-// Close ends every answer under way, hanging ones too, and the listener of
-// Start if there is one. It may be called more than once.
+// Close ends every answer under way, hanging ones too, and the listeners of
+// Start and of the log store if there are any. It may be called more than once.
 func (s *Server) Close() error {
 	s.close()
 	s.serving.mu.Lock()
 	defer s.serving.mu.Unlock()
 	if s.serving.server == nil {
-		return nil
+		return s.logs.close()
 	}
-	return s.serving.server.Close()
+	return errors.Join(s.serving.server.Close(), s.logs.close())
 }
