@@ -79,6 +79,12 @@ var methodNamers = []struct {
 }{
 	{"Begin", []string{"policy", "tools", "policy/policytest", "cmd/bucketgate"}, "the life of a call begins in one place, where its end is written down; check reads the rules and nothing else"},
 	{"Reveal", []string{"internal/secret", "internal/store", "internal/manage", "bitbucket", "cmd/bucketgate"}, "where a secret leaves: sealed into the store, judged by its prefix, sent in the one request, shown to who has just made it"},
+	{"PinnedAt", []string{"bitbucket", "policy/policytest"}, "who says which hash a branch points at must have asked Bitbucket"},
+	{"ReachedFrom", []string{"bitbucket"}, "who says what the merge base is must have asked Bitbucket"},
+	{"SeesPullRequest", []string{"bitbucket"}, "who says what the ends of a pull request are must have asked Bitbucket"},
+	{"PipelineOn", []string{"bitbucket", "policy"}, "who says what a pipeline ran on must have asked Bitbucket"},
+	{"AnyPipeline", []string{"bitbucket"}, "as above"},
+	{"OnAnyBranch", []string{"bitbucket"}, "it stands in for a proof, where there is nothing to prove"},
 	{"UnjudgedRepositories", []string{"bitbucket", "internal/manage"}, "rows that no scope has judged"},
 }
 

@@ -151,6 +151,13 @@ func (c *Call) refuse(ref Reference, reason string) error {
 	return &Denied{Reason: reason}
 }
 
+// allow takes a refusal back, where another scope allows the same thing.
+func (c *Call) allow() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refusal = ""
+}
+
 // use notes the scopes that an answer rests on.
 func (c *Call) use(scopes []*scope) {
 	c.mu.Lock()

@@ -104,6 +104,9 @@ func TestProgramsThatMustNotCompile(t *testing.T) {
 		{"", `_ = policy.Workspace{workspaceCall: call}`, "unexported field workspaceCall in struct literal of type policy.Workspace"},
 		{"", `_ = policy.Unjudged{unjudgedScope: nil}`, "unexported field unjudgedScope in struct literal of type policy.Unjudged"},
 		{"", `_ = policy.Unjudged{nil}`, "implicit assignment to unexported field unjudgedScope in struct literal of type policy.Unjudged"},
+		{"", `_ = policy.Commit{commitHash: "0"}`, "unexported field commitHash in struct literal of type policy.Commit"},
+		{"", `_ = policy.CommitName{nameHash: "0"}`, "unexported field nameHash in struct literal of type policy.CommitName"},
+		{"", `_ = policy.Path{pathText: "x"}`, "unexported field pathText in struct literal of type policy.Path"},
 		{"", `_ = policy.Scope{nil}`, "implicit assignment to unexported field compiled in struct literal of type policy.Scope"},
 		{"", `_ = policy.Grant{caller: "a"}`, "unexported field caller in struct literal of type policy.Grant"},
 		{"", `_ = &policy.Call{callScopes: nil}`, "unexported field callScopes in struct literal of type policy.Call"},
@@ -130,6 +133,8 @@ func TestProgramsThatMustNotCompile(t *testing.T) {
 		{"", `_, _ = client.Repository(ctx, "acme/api")`, `cannot use "acme/api" (untyped string constant) as policy.Repo value in argument to client.Repository`},
 		{"", `_, _ = client.Branches(ctx, "acme/api", o)`, `cannot use "acme/api" (untyped string constant) as policy.Repo value in argument to client.Branches`},
 		{"", `_, _ = client.Repositories(ctx, "acme", o)`, `cannot use "acme" (untyped string constant) as policy.Workspace value in argument to client.Repositories`},
+		{"", `_, _ = client.Head(ctx, repo)`, "cannot use repo (variable of struct type policy.Repo) as policy.Branch value in argument to client.Head"},
+		{"", `_, _ = client.Commit(ctx, "0123456789abcdef0123456789abcdef01234567", nil)`, "as policy.CommitName value in argument to client.Commit"},
 		{"", `_, _ = client.Branches(ctx, branch, o)`, "cannot use branch (variable of struct type policy.Branch) as policy.Repo value in argument to client.Branches"},
 		{"", `_, _ = client.Repository(ctx, workspace)`, "as policy.Repo value in argument to client.Repository"},
 		{"", `_, _ = client.Repositories(ctx, unjudged, o)`, "as policy.Workspace value in argument to client.Repositories"},
@@ -179,6 +184,8 @@ func unexportedAsUndefined(message string) string {
 var sealed = []reflect.Type{
 	reflect.TypeFor[policy.Scope](), reflect.TypeFor[policy.Grant](), reflect.TypeFor[policy.Call](), reflect.TypeFor[policy.Workspace](),
 	reflect.TypeFor[policy.Repo](), reflect.TypeFor[policy.Branch](), reflect.TypeFor[policy.Unjudged](), reflect.TypeFor[policy.Reference](),
+	reflect.TypeFor[policy.PullRequest](), reflect.TypeFor[policy.Comparison](), reflect.TypeFor[policy.Pipeline](),
+	reflect.TypeFor[policy.CommitName](), reflect.TypeFor[policy.Commit](), reflect.TypeFor[policy.Path](),
 }
 
 func TestSealedTypesDoNotConvert(t *testing.T) {

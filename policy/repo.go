@@ -72,6 +72,15 @@ func (r Repo) Branch(name string) (Branch, error) {
 	return branch, nil
 }
 
+// Refuse notes for the audit log why something that Bitbucket returned of this
+// repository is not shown. The error is a [*Denied].
+func (r Repo) Refuse(reason string) error {
+	if !r.Checked() {
+		return &Denied{Reason: reason}
+	}
+	return r.repoCall.refuse(Reference{text: r.FullName()}, reason)
+}
+
 // Sees judges the name of a branch that Bitbucket returned. What it refuses is
 // left out of an answer and never counted.
 func (r Repo) Sees(name string) (Branch, bool) {
@@ -110,6 +119,9 @@ type Branch struct {
 
 // Checked reports whether the value came from a check.
 func (b Branch) Checked() bool { return len(b.branchScopes) > 0 }
+
+// Account returns what requests for the branch are made with.
+func (b Branch) Account() Account { return b.Repo().Account() }
 
 // Name returns the full branch name.
 func (b Branch) Name() string { return b.branchName }
