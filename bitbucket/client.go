@@ -41,9 +41,12 @@ type Config struct {
 type Client struct {
 	config     Config
 	http       *http.Client
+	logs       *http.Client // for where Bitbucket keeps the logs of finished steps; it never holds a credential
 	gates      gates
 	flights    flights
-	retryDelay time.Duration // before the first retry; doubles with each
+	heads      cache[headKey, string] // whole hashes
+	bases      cache[baseKey, string] // of merges; "" where there is none
+	retryDelay time.Duration          // before the first retry; doubles with each
 }
 
 // New returns a client. It panics without a Credential function, which is a
@@ -58,6 +61,9 @@ func New(config Config) *Client {
 	return &Client{
 		config:     config,
 		http:       newHTTPClient(config.AllowAddress),
+		logs:       newHTTPClient(config.AllowAddress),
+		heads:      newCache[headKey, string](maxHeads, headsFor),
+		bases:      newCache[baseKey, string](maxBases, basesFor),
 		retryDelay: 300 * time.Millisecond,
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -31,30 +32,59 @@ func (c *Client) fetch(ctx context.Context, e endpoint, rawQuery string) ([]byte
 	key := read{e, rawQuery}
 	key.endpoint.account.Caller = "" // who asks makes no difference to the answer
 	return c.flights.do(ctx, key, func(ctx context.Context) ([]byte, error) {
-		return withRetries(ctx, c.retryDelay, func() ([]byte, error) { return c.attempt(ctx, e, rawQuery) })
+		got, err := c.ask(ctx, e, rawQuery, manner{})
+		return got.body, err
 	})
 }
 
+// A manner is how a request differs from the ordinary one.
+type manner struct {
+	from  string // Range header, "" for all
+	takes []int  // statuses that are answers too, beside 200
+}
+
+// A reply is an answer. Of one that was refused it has the header only.
+type reply struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// ask is fetch for who wants more of the answer than its body. It shares
+// nothing.
+func (c *Client) ask(ctx context.Context, e endpoint, rawQuery string, how manner) (reply, error) {
+	return withRetries(ctx, c.retryDelay, func() (reply, error) { return c.attempt(ctx, e, rawQuery, how) })
+}
+
 // attempt sends one request, when its turn has come.
-func (c *Client) attempt(ctx context.Context, e endpoint, rawQuery string) ([]byte, error) {
+func (c *Client) attempt(ctx context.Context, e endpoint, rawQuery string, how manner) (reply, error) {
 	req, err := c.newRequest(ctx, e, rawQuery)
 	if err != nil {
-		return nil, err
+		return reply{}, err
+	}
+	if how.from != "" {
+		req.Header.Set("Range", how.from)
 	}
 	gate := c.gates.of(e.account.API, req.Header.Get("Authorization"))
 	if err := gate.enter(ctx, e.account.Caller); err != nil {
-		return nil, err
+		return reply{}, err
 	}
 	defer gate.leave()
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, transportError(ctx, err)
+		return reply{}, transportError(ctx, err)
 	}
 	defer resp.Body.Close()
 	gate.heed(resp.StatusCode, resp.Header)
-	if resp.StatusCode != http.StatusOK {
-		return nil, refused(e, resp)
+	if resp.StatusCode != http.StatusOK && !slices.Contains(how.takes, resp.StatusCode) {
+		return reply{status: resp.StatusCode, header: resp.Header}, refused(e, resp)
 	}
+	body, err := readBody(ctx, resp)
+	return reply{resp.StatusCode, resp.Header, body}, err
+}
+
+// readBody reads an answer up to the cap, after decompression.
+func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {
 	case len(body) > maxBody:

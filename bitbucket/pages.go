@@ -84,6 +84,7 @@ type walk[T any] struct {
 	wanted   func() int                   // rows that the caller still wants
 	take     func(T, Position) bool       // false: stop before this row
 	progress func(pagesRead, ofPages int) // called when another page is needed
+	unlinked bool                         // the list has no links: its pages are counted by its size
 
 	seen     map[string]bool
 	pages    int // read so far
@@ -115,7 +116,7 @@ func (w *walk[T]) run(ctx context.Context, from Position) (*Position, error) {
 				return stopped, nil
 			}
 			var err error
-			next, err = w.follow(last.Next)
+			next, err = w.following(last, plan[i])
 			if err != nil || next == nil {
 				return nil, err
 			}
@@ -213,6 +214,18 @@ func (w *walk[T]) rawQuery(at Position) string {
 	query := maps.Clone(w.query)
 	query.Set("page", strconv.Itoa(at.Page))
 	return query.Encode()
+}
+
+// following returns where the list goes on after a page.
+func (w *walk[T]) following(p page[T], at Position) (*Position, error) {
+	if !w.unlinked || p.Next != "" {
+		return w.follow(p.Next)
+	}
+	number := max(at.Page, 1)
+	if len(*p.Values) == 0 || p.PageLen <= 0 || number*p.PageLen >= p.Size || number >= maxPageNumber {
+		return nil, nil
+	}
+	return &Position{Page: number + 1}, nil
 }
 
 // follow judges the link to the next page. It must name the very list that is

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -42,53 +41,21 @@ func (c *Client) Probe(ctx context.Context, workspace policy.Unjudged) (Probe, e
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	var p Probe
-	body, header, err := c.look(ctx, list, listQuery("slug", "", 1, "values.full_name").Encode())
-	p.heed(header)
+	listed, err := c.ask(ctx, list, listQuery("slug", "", 1, "values.full_name").Encode(), manner{})
+	p.heed(listed.header)
 	p.List = err
 	if err == nil {
-		p.Sees, p.List = readsAsList(body)
+		p.Sees, p.List = readsAsList(listed.body)
 	}
 	if p.List != nil && !errors.Is(p.List, ErrNotFound) && !errors.As(p.List, new(*MissingPrivileges)) {
 		return p, nil
 	}
-	body, header, err = c.look(ctx, user, url.Values{"fields": {"display_name"}}.Encode())
-	p.heed(header)
+	asked, err := c.ask(ctx, user, url.Values{"fields": {"display_name"}}.Encode(), manner{})
+	p.heed(asked.header)
 	if p.UserErr = err; err == nil {
-		p.User, p.UserErr = readUser(body)
+		p.User, p.UserErr = readUser(asked.body)
 	}
 	return p, nil
-}
-
-// look is fetch for who wants the header too. It shares nothing: the header is
-// of this credential's own request.
-func (c *Client) look(ctx context.Context, e endpoint, rawQuery string) (body []byte, header http.Header, err error) {
-	body, err = withRetries(ctx, c.retryDelay, func() ([]byte, error) {
-		req, err := c.newRequest(ctx, e, rawQuery)
-		if err != nil {
-			return nil, err
-		}
-		gate := c.gates.of(e.account.API, req.Header.Get("Authorization"))
-		if err := gate.enter(ctx, e.account.Caller); err != nil {
-			return nil, err
-		}
-		defer gate.leave()
-		resp, err := c.http.Do(req)
-		if err != nil {
-			return nil, transportError(ctx, err)
-		}
-		defer resp.Body.Close()
-		gate.heed(resp.StatusCode, resp.Header)
-		header = resp.Header
-		if resp.StatusCode != http.StatusOK {
-			return nil, refused(e, resp)
-		}
-		body, err := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBody))
-		if err != nil {
-			return nil, transportError(ctx, err)
-		}
-		return body, nil
-	})
-	return body, header, err
 }
 
 func readsAsList(body []byte) (sees bool, err error) {

@@ -249,16 +249,36 @@ func TestCredentialThatCannotBeUsedSendsNothing(t *testing.T) {
 func TestPathRefusesSegmentsThatChangeIt(t *testing.T) {
 	for _, segment := range []string{"", ".", "..", "a/b", "../x", `a\b`, "%2e%2e", "a%2Fb", "{1}", "{", "}"} {
 		for _, e := range []endpoint{
-			{route: routeBranches, account: policy.Account{Workspace: "acme"}, slug: segment},
-			{route: routeRepository, account: policy.Account{Workspace: segment}, slug: "api"},
+			{route: routeBranches, account: policy.Account{Workspace: "acme"}, segments: segments{slug: segment}},
+			{route: routeRepository, account: policy.Account{Workspace: segment}, segments: segments{slug: "api"}},
 		} {
 			path, err := e.path()
 			assert.Error(t, err, "%q became %s", segment, path)
 		}
 	}
-	path, err := endpoint{route: routeUser}.path()
-	require.NoError(t, err)
-	assert.Equal(t, "/user", path)
+	acme := policy.Account{Workspace: "acme"}
+	for _, e := range []endpoint{
+		{route: routeBranch, account: acme, segments: segments{slug: "api", branch: "../x"}},
+		{route: routeBranch, account: acme, segments: segments{slug: "api", branch: "."}},
+		{route: routeBranch, account: acme, segments: segments{slug: "api"}},
+		{route: routeCommit, account: acme, segments: segments{slug: "api", commit: "main"}},
+		{route: routeCommit, account: acme, segments: segments{slug: "api", commit: "abcdef"}},
+		{route: routeCommit, account: acme, segments: segments{slug: "api", commit: ""}},
+		{route: routeMergeBase, account: acme, segments: segments{slug: "api", revspec: "main..develop"}},
+		{route: routeMergeBase, account: acme, segments: segments{slug: "api", revspec: strings.Repeat("a", 40)}},
+	} {
+		path, err := e.path()
+		assert.Error(t, err, "%+v became %s", e.segments, path)
+	}
+	for want, e := range map[string]endpoint{
+		"/user": {route: routeUser},
+		"/repositories/acme/api/refs/branches/feature%2Fx%23": {route: routeBranch, account: acme, segments: segments{slug: "api", branch: "feature/x#"}},
+		"/repositories/acme/api/commit/abcdef0":               {route: routeCommit, account: acme, segments: segments{slug: "api", commit: "abcdef0"}},
+	} {
+		path, err := e.path()
+		require.NoError(t, err)
+		assert.Equal(t, want, path)
+	}
 }
 
 // Any name that a scope allows gives exactly one URL: the API's address, the

@@ -36,22 +36,23 @@ func ranOutOfTime(err error) bool {
 // maxAttempts times. Where Bitbucket asks to wait longer than the call has
 // left, it answers at once: waiting would only turn a clear answer into a
 // time-out.
-func withRetries(ctx context.Context, delay time.Duration, attempt func() ([]byte, error)) ([]byte, error) {
+func withRetries[T any](ctx context.Context, delay time.Duration, attempt func() (T, error)) (T, error) {
+	var none T
 	for n := 1; ; n++ {
-		body, err := attempt()
+		got, err := attempt()
 		var again retryable
 		if !errors.As(err, &again) {
-			return body, err
+			return got, err
 		}
 		if n == maxAttempts {
-			return nil, again.error
+			return none, again.error
 		}
 		wait := max(again.after, jitter(min(delay<<(n-1), maxRetryDelay)))
 		if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
-			return nil, outOfTime{again.error}
+			return none, outOfTime{again.error}
 		}
 		if err := sleep(ctx, wait); err != nil {
-			return nil, err
+			return none, err
 		}
 	}
 }

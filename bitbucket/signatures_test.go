@@ -25,12 +25,22 @@ const (
 // package policy, or holds one that was.
 var handles = []string{
 	policyPackage + ".Workspace", policyPackage + ".Repo", policyPackage + ".Branch",
+	policyPackage + ".CommitName", policyPackage + ".Commit", policyPackage + ".Path",
+	policyPackage + ".Comparison", policyPackage + ".PullRequest", policyPackage + ".Pipeline",
+	bitbucketPackage + ".Run", bitbucketPackage + ".StepRight", // of this package, and sealed like those
 	policyPackage + ".Unjudged", // the admin's preview
 }
 
 // besides is what a method may take besides: how much and in which detail,
 // never of what.
-var besides = []string{bitbucketPackage + ".ListOptions", "*" + bitbucketPackage + ".Budget"}
+var besides = []string{bitbucketPackage + ".ListOptions", bitbucketPackage + ".PullRequestOptions", bitbucketPackage + ".PipelineOptions", "*" + bitbucketPackage + ".Budget"}
+
+// numbers are parameters that count something within what was checked, such as
+// the number of a pull request.
+var numbers = []string{"int"}
+
+// furtherHandles are checked values that a method may take beside the first.
+var furtherHandles = []string{"[]" + policyPackage + ".Branch", policyPackage + ".Branch", policyPackage + ".Commit"}
 
 // namesSomething are the words of a field or parameter that would name a
 // repository, branch or commit.
@@ -71,7 +81,7 @@ func TestMethodsTakeCheckedValuesOnly(t *testing.T) {
 		assert.Equal(t, "context.Context", parameters.At(0).Type().String(), name)
 		assert.Contains(t, handles, parameters.At(1).Type().String(), "%s is about something that was not checked", name)
 		for i := 2; i < parameters.Len(); i++ {
-			assert.Contains(t, besides, parameters.At(i).Type().String(), "parameter %s of %s", parameters.At(i).Name(), name)
+			assert.Contains(t, slices.Concat(besides, furtherHandles, numbers), parameters.At(i).Type().String(), "parameter %s of %s", parameters.At(i).Name(), name)
 		}
 	}
 	assert.NotZero(t, seen)

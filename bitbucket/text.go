@@ -59,3 +59,23 @@ func hash(text string) string {
 	}
 	return text
 }
+
+// cleanLines is cleanText for text of several lines: newlines and tabs stay.
+func cleanLines(text string, limit int) string {
+	text = strings.TrimSpace(cleanBlock(text))
+	if utf8.RuneCountInString(text) <= limit {
+		return text
+	}
+	return strings.TrimRight(string([]rune(text)[:limit-1]), " \n\t") + "…"
+}
+
+// cleanBlock does the same for text whose blanks count, such as a file's: each
+// line stays the line that it was.
+func cleanBlock(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' || r == '\t' {
+			return r
+		}
+		return visible(r)
+	}, strings.ReplaceAll(text, "\r\n", "\n"))
+}
