@@ -24,7 +24,7 @@ type arguments struct {
 func newArguments(schema *jsonschema.Schema) arguments {
 	a := arguments{schema: schema}
 	for pair := schema.Properties.Oldest(); pair != nil; pair = pair.Next() {
-		if pair.Value.Type != "string" && pair.Value.Type != "integer" {
+		if !slices.Contains([]string{"string", "integer", "array"}, pair.Value.Type) {
 			panic("tools: no check for arguments of type " + pair.Value.Type)
 		}
 		a.names = append(a.names, pair.Key)
@@ -136,8 +136,11 @@ func (a arguments) hint() string {
 
 // checkValue returns the value in its plainest spelling, or what is wrong.
 func checkValue(schema *jsonschema.Schema, raw json.RawMessage) (json.RawMessage, string) {
-	if schema.Type == "integer" {
+	switch schema.Type {
+	case "integer":
 		return checkInteger(schema, raw)
+	case "array":
+		return checkList(schema, raw)
 	}
 	var text string
 	if raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
@@ -195,8 +198,11 @@ func (b *Toolbox) FromText(tool string, pairs [][2]string) json.RawMessage {
 func (a arguments) encode(name, value string) []byte {
 	if a.schema != nil {
 		schema, ok := a.schema.Properties.Get(name)
-		if ok && schema.Type == "integer" && json.Valid([]byte(value)) {
+		switch {
+		case ok && schema.Type == "integer" && json.Valid([]byte(value)):
 			return []byte(value)
+		case ok && schema.Type == "array":
+			return encodeList(value)
 		}
 	}
 	return encodeText(value)

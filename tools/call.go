@@ -286,3 +286,27 @@ func Fit[T any](rows []T, limit int, shell any) int {
 	}
 	return len(rows)
 }
+
+// EncodedSize is how many bytes a value takes in an answer.
+func EncodedSize(value any) int {
+	encoded, err := json.Marshal(value)
+	if err != nil {
+		return MaxAnswer // what cannot be encoded fits nowhere
+	}
+	return len(encoded)
+}
+
+// FitText cuts a text at a whole character so that it takes at most limit
+// bytes in an answer.
+func FitText(text string, limit int) string {
+	if EncodedSize(text) <= limit {
+		return text
+	}
+	size := 5 // the quotes and the mark of the cut
+	for i, r := range text {
+		if size += EncodedSize(string(r)) - 2; size > limit {
+			return strings.TrimRight(text[:i], " \n\t") + "…"
+		}
+	}
+	return text
+}

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -18,6 +19,7 @@ import (
 type Place struct {
 	Walk     int
 	Position bitbucket.Position
+	Pin      string // hash of the commit that the list is of, where it is of one: a branch moves on between two calls
 }
 
 // Cursors seals places into cursors. A cursor is opaque, needs no memory on
@@ -61,16 +63,25 @@ func (c Cursors) open(cursor string, bound []byte) (Place, error) {
 	return decodePlace(plain)
 }
 
+const pinBytes = 20 // of a whole hash
+
 // encodePlace is short, since agents pay for cursors by the token: three
-// numbers, and the query where there is one.
+// numbers, the pin and the query where there are such.
 func encodePlace(p Place) []byte {
-	walk := uint64(p.Walk) << 1
+	pin, _ := hex.DecodeString(p.Pin) // one that is no hash is no pin
+	flags := uint64(p.Walk) << 2
 	if p.Position.Unfiltered {
-		walk |= 1
+		flags |= 1
 	}
-	buf := binary.AppendUvarint(nil, walk)
+	if len(pin) == pinBytes {
+		flags |= 2
+	}
+	buf := binary.AppendUvarint(nil, flags)
 	buf = binary.AppendUvarint(buf, uint64(p.Position.Page))
 	buf = binary.AppendUvarint(buf, uint64(p.Position.Offset))
+	if len(pin) == pinBytes {
+		buf = append(buf, pin...)
+	}
 	return append(buf, p.Position.Query...)
 }
 
@@ -83,7 +94,14 @@ func decodePlace(buf []byte) (Place, error) {
 		}
 		numbers[i], buf = int(n), buf[size:]
 	}
-	return Place{Walk: numbers[0] >> 1, Position: bitbucket.Position{
+	pin := ""
+	if numbers[0]&2 != 0 {
+		if len(buf) < pinBytes {
+			return Place{}, errCursor
+		}
+		pin, buf = hex.EncodeToString(buf[:pinBytes]), buf[pinBytes:]
+	}
+	return Place{Walk: numbers[0] >> 2, Pin: pin, Position: bitbucket.Position{
 		Page: numbers[1], Offset: numbers[2], Query: string(buf), Unfiltered: numbers[0]&1 == 1,
 	}}, nil
 }

@@ -50,7 +50,7 @@ func Invalid(message, hint string) error { return invalid(message, hint) }
 // it a failure cannot name its object; with it the words are the same whether
 // the policy refused or Bitbucket has no such thing.
 type About struct {
-	Kind string // "repository", "workspace"
+	Kind string // "repository", "branch", "commit", "file" and the like
 	Name string // as the caller wrote it
 	Err  error
 }
@@ -66,6 +66,13 @@ type Ambiguous struct {
 
 func (e *Ambiguous) Error() string { return "ambiguous: " + e.Name }
 
+// IsNotFound reports whether an error means that there is no such thing within
+// the caller's scope, whether it is missing or refused.
+func IsNotFound(err error) bool {
+	var denied *policy.Denied
+	return errors.As(err, &denied) || errors.Is(err, bitbucket.ErrNotFound)
+}
+
 var errTooLarge = errors.New("the answer is too large")
 
 // Words is the one place that turns an error into words for a caller. What it
@@ -76,7 +83,6 @@ func (b *Toolbox) Words(err error, call string) *Error {
 		known     *Error
 		about     *About
 		name      *policy.InvalidName
-		denied    *policy.Denied
 		scope     *policy.UnknownScope
 		action    *policy.ActionNotGranted
 		ambiguous *Ambiguous
@@ -88,9 +94,8 @@ func (b *Toolbox) Words(err error, call string) *Error {
 	case errors.As(err, &known):
 		return known
 	case errors.As(err, &name):
-		return invalid(fmt.Sprintf("The %s name cannot be used: %s.", name.Kind, name.Reason),
-			"Write a repository as its slug, as workspace/slug, or as the display name that Bitbucket shows.")
-	case errors.As(err, &denied), errors.Is(err, bitbucket.ErrNotFound):
+		return invalid(fmt.Sprintf("The %s name cannot be used: %s.", name.Kind, name.Reason), nameHints[name.Kind])
+	case IsNotFound(err):
 		return b.notFound(about)
 	case errors.As(err, &scope):
 		return &Error{ScopeUnknown, "You hold no scope of that name.", "Leave scope out, or name one of: " + list(scope.Held) + "."}
@@ -124,6 +129,15 @@ func (b *Toolbox) Words(err error, call string) *Error {
 		return &Error{AuditUnavailable, "The call could not be written to the audit log, so it is refused.", "Nothing was returned. Tell an admin; try again later."}
 	}
 	return &Error{Internal, "Internal error in call " + call + ".", "Try again; if it stays so, tell an admin the call's ID."}
+}
+
+// nameHints say how a name is written.
+var nameHints = map[policy.NameKind]string{
+	policy.RepositoryName: "Write a repository as its slug, as workspace/slug, or as the display name that Bitbucket shows.",
+	policy.WorkspaceName:  "Write a repository as its slug, as workspace/slug, or as the display name that Bitbucket shows.",
+	policy.BranchName:     "Write the branch's whole name, as in feature/x.",
+	policy.CommitNameKind: "Write 7 to 40 digits of the commit's hash; a branch goes into its own argument.",
+	policy.PathName:       "Write the path from the repository's root, as in docs/readme.md.",
 }
 
 // notFound is computed from what the caller wrote and from nothing else.

@@ -35,7 +35,7 @@ type Tool struct {
 func Define[In, Out any](t Tool, run func(context.Context, *Call, In) (Out, error)) Tool {
 	input, schema := reflectSchema[In]()
 	t.InputSchema, t.arguments = schema, newArguments(input)
-	_, t.OutputSchema = reflectSchema[Out]()
+	_, t.OutputSchema = reflectSchema[Out](lean)
 	t.run = func(ctx context.Context, call *Call, raw json.RawMessage) (any, error) {
 		var in In
 		if err := json.Unmarshal(raw, &in); err != nil {
