@@ -56,9 +56,10 @@ func describe(tool tools.Tool, name string) mcp.Tool {
 		mcp.WithTitleAnnotation(tool.Title),
 		mcp.WithReadOnlyHintAnnotation(true),
 		mcp.WithDestructiveHintAnnotation(false),
-		mcp.WithIdempotentHintAnnotation(true),
-		mcp.WithOpenWorldHintAnnotation(true),
 	)
+	// The other two hints say nothing of a tool that only reads, and agents pay
+	// for them by the token.
+	described.Annotations.IdempotentHint, described.Annotations.OpenWorldHint = nil, nil
 	// A raw schema beside a structured one fails to marshal, and takes the
 	// whole tools/list with it.
 	described.InputSchema, described.RawInputSchema = mcp.ToolInputSchema{}, tool.InputSchema

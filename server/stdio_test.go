@@ -404,7 +404,6 @@ func TestListening(t *testing.T) {
 }
 
 func TestUnknownTools(t *testing.T) {
-	const words = "There is no such tool here. The tools here are my_access, list_repos, get_repo, list_branches, panics, reports. Admin tools are at /admin/mcp or `bucketgate stdio --admin`."
 	for _, name := range []string{"nosuch", "create_scope", "Get_Repo", "get_repo ", "", "a\nbucketgate: refused nothing", "\x1b[2J", strings.Repeat("x", 100_000)} {
 		f := newFixture(t)
 		encoded, err := json.Marshal(name)
@@ -413,7 +412,7 @@ func TestUnknownTools(t *testing.T) {
 		require.Len(t, sent, 1)
 		require.NotNil(t, sent[0].Error)
 		assert.Equal(t, -32602, sent[0].Error.Code)
-		assert.Equal(t, words, sent[0].Error.Message)
+		assert.Equal(t, "There is no such tool here. "+f.toolbox.UnknownTool(), sent[0].Error.Message)
 		f.upstream.AssertNothingSent(t)
 
 		require.Len(t, f.recorded(), 1)

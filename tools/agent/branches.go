@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -65,14 +66,87 @@ func (l branchLister) list(ctx context.Context) (listBranchesOutput, error) {
 	if err != nil {
 		return listBranchesOutput{}, err
 	}
-	repository, page, err := l.read(ctx, bitbucket.ListOptions{
+	o := bitbucket.ListOptions{
 		From: start.Position, Limit: limit, Query: l.in.Query,
 		Detail: detailOf(l.in.Detail), Budget: l.call.Budget, Progress: l.call.Progress,
-	})
+	}
+	found, err := l.walk(ctx, start.Walk, o)
 	if err != nil {
 		return listBranchesOutput{}, err
 	}
-	return l.shape(repository, page), nil
+	return l.shape(found), nil
+}
+
+// foundBranches are the rows that are allowed, where each stands, and where to
+// go on.
+type foundBranches struct {
+	repository bitbucket.Repository
+	scopes     []string
+	rows       []bitbucket.Branch
+	at         []tools.Place
+	next       *tools.Place
+}
+
+func (f *foundBranches) add(walk int, page bitbucket.Page[bitbucket.Branch], keep func(bitbucket.Branch) bool) {
+	for i, row := range page.Rows {
+		if keep(row) {
+			f.rows = append(f.rows, row)
+			f.at = append(f.at, tools.Place{Walk: walk, Position: page.At[i]})
+		}
+	}
+	if page.Next != nil {
+		f.next = &tools.Place{Walk: walk, Position: *page.Next}
+	}
+}
+
+// walk reads the branches through each credential that the caller's scopes
+// have for the repository, one after the other. What an earlier one shows a
+// later one leaves out.
+func (l branchLister) walk(ctx context.Context, from int, o bitbucket.ListOptions) (foundBranches, error) {
+	found, err := l.first(ctx, from, o)
+	if err != nil || found.next != nil {
+		return found, err
+	}
+	others := resolver{client: l.client, call: l.call}.others(found.repository)
+	for i, other := range others {
+		found.scopes = append(found.scopes, other.Scopes()...)
+		switch {
+		case found.next != nil || i+1 < from:
+			continue
+		case i+1 > from:
+			o.From = bitbucket.Position{}
+		}
+		if len(found.rows) == o.Limit {
+			found.next = &tools.Place{Walk: i + 1}
+			continue
+		}
+		rest := o
+		rest.Limit = o.Limit - len(found.rows)
+		page, err := l.client.Branches(ctx, other, rest)
+		if err != nil && !tools.IsNotFound(err) {
+			return foundBranches{}, l.about(err)
+		}
+		found.add(i+1, page, func(b bitbucket.Branch) bool { return !shownBefore(b, found.repository.Repo, others[:i]) })
+	}
+	return found, nil
+}
+
+// first finds the repository and, where the list does not go on further down,
+// reads its branches.
+func (l branchLister) first(ctx context.Context, from int, o bitbucket.ListOptions) (foundBranches, error) {
+	if from > 0 {
+		repository, err := resolver{client: l.client, call: l.call}.resolve(ctx, l.in.Repository)
+		return foundBranches{repository: repository, scopes: repository.Repo.Scopes()}, err
+	}
+	repository, page, err := l.read(ctx, o)
+	found := foundBranches{repository: repository, scopes: repository.Repo.Scopes()}
+	found.add(0, page, func(bitbucket.Branch) bool { return true })
+	return found, err
+}
+
+func shownBefore(b bitbucket.Branch, first policy.Repo, others []policy.Repo) bool {
+	_, shown := first.Sees(b.Name)
+	return shown || slices.ContainsFunc(others, func(r policy.Repo) bool { _, sees := r.Sees(b.Name); return sees })
 }
 
 // read asks for the repository and for its branches side by side. The branches
@@ -126,28 +200,27 @@ func (l branchLister) about(err error) error {
 	return &tools.About{Kind: "repository", Name: l.in.Repository, Err: err}
 }
 
-func (l branchLister) shape(repository bitbucket.Repository, page bitbucket.Page[bitbucket.Branch]) listBranchesOutput {
+func (l branchLister) shape(found foundBranches) listBranchesOutput {
 	out := listBranchesOutput{
-		FullName:      repository.FullName,
-		Scopes:        repository.Repo.Scopes(),
-		DefaultBranch: repository.DefaultBranch,
+		FullName:      found.repository.FullName,
+		Scopes:        found.scopes,
+		DefaultBranch: found.repository.DefaultBranch,
 	}
 	shown := 0
 	if l.in.Detail == detailNames {
-		out.Names = branchNames(page.Rows)
-		shown = tools.Fit(out.Names, tools.MaxNamesAnswer, l.shell(out, page))
+		out.Names = branchNames(found.rows)
+		shown = tools.Fit(out.Names, tools.MaxNamesAnswer, l.shell(out, found))
 		out.Names = out.Names[:shown]
 	} else {
-		out.Branches = branchRows(page.Rows, l.in.Detail, repository.DefaultBranch)
-		shown = tools.Fit(out.Branches, tools.MaxAnswer, l.shell(out, page))
+		out.Branches = branchRows(found.rows, l.in.Detail, found.repository.DefaultBranch)
+		shown = tools.Fit(out.Branches, tools.MaxAnswer, l.shell(out, found))
 		out.Branches = out.Branches[:shown]
 	}
-	next := page.Next
-	if shown < len(page.Rows) {
-		next = &page.At[shown]
+	if shown < len(found.rows) {
+		found.next = &found.at[shown]
 	}
-	if next != nil {
-		out.NextCursor, out.Notice = l.call.SealPlace(tools.Place{Position: *next}), tools.MoreNotice
+	if found.next != nil {
+		out.NextCursor, out.Notice = l.call.SealPlace(*found.next), tools.MoreNotice
 	} else if shown == 0 {
 		out.Notice = l.call.EmptyNotice()
 	}
@@ -156,12 +229,12 @@ func (l branchLister) shape(repository bitbucket.Repository, page bitbucket.Page
 }
 
 // shell is the answer as it would stand around its rows if it were cut.
-func (l branchLister) shell(out listBranchesOutput, page bitbucket.Page[bitbucket.Branch]) listBranchesOutput {
+func (l branchLister) shell(out listBranchesOutput, found foundBranches) listBranchesOutput {
 	out.Names, out.Branches, out.Notice = nil, nil, tools.MoreNotice
-	if page.Next != nil {
-		out.NextCursor = l.call.SealPlace(tools.Place{Position: *page.Next})
-	} else if len(page.At) > 0 {
-		out.NextCursor = l.call.SealPlace(tools.Place{Position: page.At[len(page.At)-1]})
+	if found.next != nil {
+		out.NextCursor = l.call.SealPlace(*found.next)
+	} else if len(found.at) > 0 {
+		out.NextCursor = l.call.SealPlace(found.at[len(found.at)-1])
 	}
 	return out
 }

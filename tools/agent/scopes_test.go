@@ -79,3 +79,29 @@ func TestSeveralWorkspaces(t *testing.T) {
 		assert.Equal(t, "acme/api", d.answer("get_repo", `{"repository":"api","scope":"ours"}`)["full_name"])
 	})
 }
+
+// Two scopes of one workspace, each with a credential of its own: the branches
+// of both are listed, each once, page by page too.
+func TestBranchesOfTwoCredentials(t *testing.T) {
+	up := bitbuckettest.New(t)
+	up.Repository("acme/api", "main", "develop", "feature/x", "secret/y")
+	d := newDesk(t, up,
+		policy.Definition{Name: "a", Branches: []string{"main|develop"}, Credential: "one"},
+		policy.Definition{Name: "b", Branches: []string{"feature/.*|main"}, Credential: "two"})
+	answer := d.answer("list_branches", `{"repository":"api"}`)
+	assert.Equal(t, []string{"develop", "main", "feature/x"}, column(answer["branches"], "name"))
+	assert.Equal(t, []string{"a", "b"}, texts(answer["scopes"]))
+
+	var names []string
+	cursor := ""
+	for range 10 {
+		answer := d.answer("list_branches", `{"repository":"api","detail":"names","limit":1`+cursor+`}`)
+		names = append(names, texts(answer["names"])...)
+		next, more := answer["next_cursor"].(string)
+		if !more {
+			break
+		}
+		cursor = `,"cursor":"` + next + `"`
+	}
+	assert.Equal(t, []string{"develop", "main", "feature/x"}, names)
+}

@@ -16,6 +16,13 @@ func Tools(client *bitbucket.Client) []tools.Tool {
 		listRepos(client),
 		getRepo(client),
 		listBranches(client),
+		listCommits(client),
+		getCommit(client),
+		compare(client),
+		listPullRequests(client),
+		getPullRequest(client),
+		listPipelines(client),
+		getPipeline(client),
 	}
 }
 
