@@ -43,7 +43,7 @@ func TestCall(t *testing.T) {
 			"bucketgate: refused get_repo \"\": invalid_argument: \"repository\" is given more than once.\n"},
 		{"an argument in another case", []string{"get_repo", "Repository=api"}, exitFailed, `write \"repository\"`,
 			"bucketgate: refused get_repo \"\": invalid_argument: Argument names are case-sensitive: write \"repository\".\n"},
-		{"an unknown tool", []string{"get_file"}, exitFailed, `The tools here are my_access, list_repos, get_repo, list_branches.`,
+		{"an unknown tool", []string{"get_nothing"}, exitFailed, `The tools here are my_access, list_repos, get_repo, list_branches, `,
 			"bucketgate: refused unknown \"\": invalid_argument: There is no such tool here.\n"},
 		{"no tool", nil, exitUsage, "", "bucketgate: wrong usage: requires at least 1 arg(s), only received 0; write bucketgate call TOOL [key=value]... [flags] (see bucketgate call --help)\n"},
 		{"no pair", []string{"get_repo", "api"}, exitUsage, "", "bucketgate: wrong usage: \"api\" is not key=value\n"},
