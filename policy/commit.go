@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -40,6 +41,15 @@ func (r Repo) CommitName(text string) (CommitName, error) {
 	}
 	r.repoCall.aim(Reference{text: r.FullName() + "@" + hash})
 	return CommitName{nameRepo: r, nameHash: hash}, nil
+}
+
+// SeesCommit is [Repo.CommitName] for a hash that Bitbucket returned: it is
+// nothing that the caller aimed at.
+func (r Repo) SeesCommit(hash string) (CommitName, bool) {
+	if !r.Checked() || hashReason(hash) != "" {
+		return CommitName{}, false
+	}
+	return CommitName{nameRepo: r, nameHash: hash}, true
 }
 
 func hashReason(hash string) string {
@@ -87,13 +97,7 @@ func (n CommitName) OnAnyBranch(hash string) (Commit, bool) {
 	if !n.Means(hash) {
 		return Commit{}, false
 	}
-	var open []*scope
-	for _, s := range n.nameRepo.repoScopes {
-		if s.branches.allowsAll() {
-			open = append(open, s)
-		}
-	}
-	return n.nameRepo.commit(hash, open)
+	return n.nameRepo.commit(hash, n.nameRepo.anyBranch().repoScopes)
 }
 
 // ReachedFrom returns the commit of this whole hash if base, which Bitbucket
@@ -161,13 +165,7 @@ func (c Commit) in(r Repo) bool {
 // Use notes for the audit log that the answer rests on this commit. That
 // another scope of the caller did not allow it, which was tried before, is then
 // not what the call came to.
-func (c Commit) Use() {
-	if !c.Checked() {
-		return
-	}
-	c.commitRepo.repoCall.allow()
-	c.Repo().Use()
-}
+func (c Commit) Use() { c.Repo().useInstead() }
 
 // With returns the commit with only those scopes that allow the other commit of
 // the same repository too, for what shows both: two half-matching scopes never
@@ -212,6 +210,9 @@ func (c Commit) Path(text string) (Path, error) {
 	if reason := pathReason(path); reason != "" {
 		return Path{}, invalid(PathName, "%s", reason)
 	}
+	if c.Checked() {
+		c.commitRepo.repoCall.aim(Reference{text: c.Repo().FullName() + "@" + c.commitHash + ":" + path})
+	}
 	return Path{pathCommit: c, pathText: path}, nil
 }
 
@@ -231,14 +232,51 @@ func pathReason(path string) string {
 		return "it begins with '/': paths are relative to the repository's root"
 	}
 	for part := range strings.SplitSeq(path, "/") {
-		switch part {
-		case "":
+		switch {
+		case part == "":
 			return "it has an empty part between '/'"
-		case ".", "..":
+		case hasDotSegment(part):
 			return "it has a dot segment"
 		}
 	}
 	return ""
+}
+
+// hasDotSegment reports whether part of a path is a dot segment, or would become
+// one for somebody on the way who decodes it once more than it was encoded, or
+// who takes a backslash for a slash. Such a name is legal in git and reaches
+// one URL; that nobody resolves it another way is not for us to know. So is a
+// name refused that is still not plain after a few times: it means harm.
+func hasDotSegment(part string) bool {
+	for range 4 {
+		for piece := range strings.FieldsFuncSeq(part, func(r rune) bool { return r == '/' || r == '\\' }) {
+			if piece == "." || piece == ".." {
+				return true
+			}
+		}
+		decoded := decodePercent(part)
+		if decoded == part {
+			return false
+		}
+		part = decoded
+	}
+	return true
+}
+
+// decodePercent decodes what reads like %2e, and leaves the rest alone.
+func decodePercent(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == '%' && i+2 < len(text) {
+			if value, err := strconv.ParseUint(text[i+1:i+3], 16, 8); err == nil {
+				b.WriteByte(byte(value))
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
 }
 
 // Checked reports whether the value came from a check.

@@ -121,7 +121,7 @@ func TestPaths(t *testing.T) {
 	require.True(t, ok)
 	for text, want := range map[string]string{
 		"": "", "README.md": "README.md", "docs/": "docs", "a/b c/d#%.txt": "a/b c/d#%.txt", "größe/ü.md": "größe/ü.md",
-		"...": "...", ".github/x": ".github/x", "a..b": "a..b", `back\slash`: `back\slash`, "main:x": "main:x",
+		"...": "...", ".github/x": ".github/x", "a..b": "a..b", `back\slash`: `back\slash`, "100%": "100%", "%2": "%2", "a%2Fb": "a%2Fb", "%2efile": "%2efile", "%zz": "%zz", "main:x": "main:x",
 	} {
 		path, err := commit.Path(text)
 		require.NoError(t, err, text)
@@ -130,6 +130,7 @@ func TestPaths(t *testing.T) {
 	}
 	for _, text := range []string{
 		"/", "/etc/passwd", "..", "../x", "a/../b", ".", "./a", "a/./b", "a//b", "a//", "//", "a\nb", "a\x00b", "a\rb", "a\u202Eb", "\xff",
+		"%2e%2e", "a/%2E./b", "%252e%252e", "%25252e", "..%2fx", `..\x`, `a\..\b`, "..%5cx", `a/.\`,
 		strings.Repeat("a", 4097),
 	} {
 		_, err := commit.Path(text)

@@ -31,16 +31,23 @@ func (c Commit) ChangesSince(old Commit) (Comparison, bool) {
 	return comparison, true
 }
 
-// Changes returns the right to read what the pull request changes, between the
+// ChangesBetween returns the right to read what the pull request changes, between the
 // two hashes that Bitbucket returned for its ends together with them. It takes
-// a scope that allows both ends.
-func (p PullRequest) Changes(source, destination string) (Comparison, bool) {
+// a scope that allows both ends, and whole hashes: a tag may bear the first
+// twelve digits of one, and Bitbucket would compare with what the tag means.
+// Only where a scope has no branch patterns are the first digits enough, since
+// the tag's commit is allowed too.
+func (p PullRequest) ChangesBetween(source, destination string) (Comparison, bool) {
+	repo := p.bothEnds()
 	from, ok := p.Source()
 	if !ok || hashReason(source) != "" || hashReason(destination) != "" {
 		return Comparison{}, false
 	}
-	repo := p.Repo()
-	repo.repoScopes = common(repo.repoScopes, from.branchScopes)
+	if open := repo.anyBranch(); open.Checked() {
+		repo = open
+	} else if !isFullHash(source) || !isFullHash(destination) {
+		return Comparison{}, false
+	}
 	return Comparison{
 		comparisonRepo: repo, comparisonSource: from.Repo().FullName(),
 		comparisonNew: source, comparisonOld: destination,

@@ -19,20 +19,20 @@ func (c Commit) PipelineOn(number int) (Pipeline, bool) { return c.Repo().pipeli
 // PipelineOn returns the right to a pipeline of a pull request whose two ends
 // the scopes allow: it ran what the source holds.
 func (p PullRequest) PipelineOn(number int) (Pipeline, bool) {
-	source, ok := p.Source()
-	if !ok {
-		return Pipeline{}, false
-	}
-	repo := p.Repo()
-	repo.repoScopes = common(repo.repoScopes, source.branchScopes)
-	return repo.pipeline(number)
+	return p.bothEnds().pipeline(number)
 }
 
 // AnyPipeline returns the right to a pipeline where a scope has no branch
 // patterns: whatever it ran on is allowed. Only such scopes stay.
 func (r Repo) AnyPipeline(number int) (Pipeline, bool) {
+	return r.anyBranch().pipeline(number)
+}
+
+// anyBranch returns the repository with only the scopes that have no branch
+// patterns.
+func (r Repo) anyBranch() Repo {
 	r.repoScopes = slices.DeleteFunc(slices.Clone(r.repoScopes), func(s *scope) bool { return !s.branches.allowsAll() })
-	return r.pipeline(number)
+	return r
 }
 
 func (r Repo) pipeline(number int) (Pipeline, bool) {
@@ -47,6 +47,10 @@ func (p Pipeline) Checked() bool { return p.pipelineNumber > 0 && p.pipelineRepo
 
 // Account returns what requests for the pipeline are made with.
 func (p Pipeline) Account() Account { return p.pipelineRepo.Account() }
+
+// Use notes for the audit log that the answer rests on this pipeline, as
+// [Commit.Use] does.
+func (p Pipeline) Use() { p.pipelineRepo.useInstead() }
 
 // Number returns the pipeline's number within its repository.
 func (p Pipeline) Number() int { return p.pipelineNumber }

@@ -40,6 +40,10 @@ func (p PullRequest) Checked() bool { return p.pullNumber > 0 && p.pullDestinati
 // Account returns what requests for the pull request are made with.
 func (p PullRequest) Account() Account { return p.pullDestination.Account() }
 
+// Use notes for the audit log that the answer rests on this pull request, as
+// [Commit.Use] does.
+func (p PullRequest) Use() { p.Repo().useInstead() }
+
 // Number returns the pull request's number within its repository.
 func (p PullRequest) Number() int { return p.pullNumber }
 
@@ -49,6 +53,25 @@ func (p PullRequest) Repo() Repo { return p.pullDestination.Repo() }
 
 // Destination returns the branch that the pull request goes into.
 func (p PullRequest) Destination() Branch { return p.pullDestination }
+
+// EndNames returns the names of the commits at both ends, by the hashes that
+// Bitbucket returned for them, which may be beginnings. Both are asked for in
+// the pull request's own repository, which answers for the commits of its forks.
+// It takes a scope that allows both ends.
+func (p PullRequest) EndNames(source, destination string) (from, into CommitName, ok bool) {
+	repo := p.bothEnds()
+	from, okFrom := repo.SeesCommit(source)
+	into, okInto := repo.SeesCommit(destination)
+	return from, into, okFrom && okInto
+}
+
+// bothEnds returns the pull request's repository with the scopes that allow
+// both ends.
+func (p PullRequest) bothEnds() Repo {
+	repo := p.Repo()
+	repo.repoScopes = common(repo.repoScopes, p.pullSource.branchScopes)
+	return repo
+}
 
 // Source returns the branch that the pull request comes from, in its own
 // repository, and false where the scopes hide it.

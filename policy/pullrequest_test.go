@@ -38,8 +38,10 @@ func TestPullRequestsAreJudgedByBothEnds(t *testing.T) {
 			source, ok := pull.Source()
 			assert.Equal(t, test.shownSource, ok)
 			assert.Equal(t, test.shownSource, source.Checked())
-			_, ok = pull.Changes(hashA[:12], hashB[:12])
+			_, ok = pull.ChangesBetween(hashA, hashB)
 			assert.Equal(t, test.shownSource, ok, "what it changes is in the source")
+			_, _, ok = pull.EndNames(hashA[:12], hashB[:12])
+			assert.Equal(t, test.shownSource, ok, "its commits are in the source")
 			_, ok = pull.PipelineOn(1)
 			assert.Equal(t, test.shownSource, ok, "what it ran is in the source")
 		})
@@ -50,11 +52,30 @@ func TestPullRequestsAreJudgedByBothEnds(t *testing.T) {
 	}
 	pull, ok := repo.SeesPullRequest(7, own("main"), own("main"))
 	require.True(t, ok)
-	for _, hash := range []string{"", "main", "abcde", "../../x"} {
-		_, ok := pull.Changes(hash, hashB)
+	for _, hash := range []string{"", "main", "abcde", "../../x", hashA[:12], hashA[:39]} {
+		_, ok := pull.ChangesBetween(hash, hashB)
 		assert.False(t, ok, hash)
-		_, ok = pull.Changes(hashA, hash)
+		_, ok = pull.ChangesBetween(hashA, hash)
 		assert.False(t, ok, hash)
+	}
+
+	// A tag may bear the first digits of a hash. Where every branch is allowed,
+	// so is the commit that it means.
+	for name, scopes := range map[string][]policy.Definition{
+		"open":   {{Name: "narrow", Branches: []string{"main"}}, {Name: "open"}},
+		"narrow": {{Name: "narrow", Branches: []string{"main"}}, {Name: "other", ExcludeBranches: []string{"secret"}}},
+	} {
+		var compiled []policy.Scope
+		for _, d := range scopes {
+			compiled = append(compiled, policytest.Scope(t, d))
+		}
+		pull, ok := policytest.Repo(t, "api", compiled...).SeesPullRequest(7, own("main"), own("main"))
+		require.True(t, ok)
+		changes, ok := pull.ChangesBetween(hashA[:12], hashB[:12])
+		require.Equal(t, name == "open", ok)
+		if ok {
+			assert.Equal(t, []string{"open"}, changes.Repo().Scopes(), "the other scope has not allowed what the tag may mean")
+		}
 	}
 }
 

@@ -41,6 +41,15 @@ func (r Repo) Use() {
 	}
 }
 
+// useInstead is Use where a scope that was tried before may have refused: that
+// is then not what the call came to.
+func (r Repo) useInstead() {
+	if r.Checked() {
+		r.repoCall.allow()
+		r.Use()
+	}
+}
+
 // SeesRepository judges the full_name of a repository that Bitbucket returned
 // in place of this one (after a rename it may be another), or names beside it
 // (a fork's parent). Scopes can only be lost by it.
