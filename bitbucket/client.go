@@ -45,8 +45,10 @@ type Client struct {
 	gates      gates
 	flights    flights
 	heads      cache[headKey, string] // whole hashes
+	wholes     cache[wholeKey, string]
 	bases      cache[baseKey, string] // of merges; "" where there is none
-	retryDelay time.Duration          // before the first retry; doubles with each
+	files      cache[fileKey, File]
+	retryDelay time.Duration // before the first retry; doubles with each
 }
 
 // New returns a client. It panics without a Credential function, which is a
@@ -63,7 +65,9 @@ func New(config Config) *Client {
 		http:       newHTTPClient(config.AllowAddress),
 		logs:       newHTTPClient(config.AllowAddress),
 		heads:      newCache[headKey, string](maxHeads, headsFor),
+		wholes:     newCache[wholeKey, string](maxHeads, basesFor),
 		bases:      newCache[baseKey, string](maxBases, basesFor),
+		files:      newWeighedCache[fileKey, File](maxFiles, maxFilesWeight, filesFor, File.weight),
 		retryDelay: 300 * time.Millisecond,
 	}
 }

@@ -78,6 +78,10 @@ type CommitDetail struct {
 	Parents []string // hashes
 }
 
+type parentJSON struct {
+	Hash string `json:"hash"`
+}
+
 const maxParents = 16
 
 // CommitDetail returns a commit, or ErrNotFound.
@@ -95,9 +99,7 @@ func (c *Client) CommitDetail(ctx context.Context, commit policy.Commit) (Commit
 	}
 	var raw struct {
 		historyJSON
-		Parents []struct {
-			Hash string `json:"hash"`
-		} `json:"parents"`
+		Parents rows[parentJSON] `json:"parents"`
 	}
 	if json.Unmarshal(body, &raw) != nil || raw.Hash == "" {
 		return CommitDetail{}, unavailable("it answered something that is no commit")

@@ -106,25 +106,42 @@ func (c *Client) Diff(ctx context.Context, comparison policy.Comparison) ([]File
 
 // splitDiff takes a diff apart at the lines that only begin so where a file or
 // a hunk does: each line of a file's content has a blank, a plus or a minus
-// before it.
+// before it. The parts are cut out of the text and not put together line by
+// line, which would copy a long hunk once for each of its lines.
 func splitDiff(text string) []FileDiff {
 	var files []FileDiff
-	for line := range strings.Lines(text) {
-		if strings.HasPrefix(line, "diff --git ") {
-			files = append(files, FileDiff{})
-		}
-		if len(files) == 0 {
-			continue // nothing is known of what stands before the first file
-		}
-		file := &files[len(files)-1]
-		switch {
-		case strings.HasPrefix(line, "@@ "):
-			file.Hunks = append(file.Hunks, line)
-		case len(file.Hunks) > 0:
-			file.Hunks[len(file.Hunks)-1] += line
-		default:
-			file.Header += line
-		}
+	for at := nextStart(text, 0, fileStart); at < len(text); {
+		end := nextStart(text, at+1, fileStart)
+		files = append(files, splitFile(text[at:end]))
+		at = end
 	}
 	return files
+}
+
+const (
+	fileStart = "diff --git "
+	hunkStart = "@@ "
+)
+
+func splitFile(text string) FileDiff {
+	at := nextStart(text, 0, hunkStart)
+	file := FileDiff{Header: text[:at]}
+	for at < len(text) {
+		end := nextStart(text, at+1, hunkStart)
+		file.Hunks = append(file.Hunks, text[at:end])
+		at = end
+	}
+	return file
+}
+
+// nextStart returns where the next line begins, from a place on, that starts
+// with the mark; the end of the text where there is none.
+func nextStart(text string, from int, mark string) int {
+	if from == 0 && strings.HasPrefix(text, mark) {
+		return 0
+	}
+	if i := strings.Index(text[max(from-1, 0):], "\n"+mark); i >= 0 {
+		return max(from-1, 0) + i + 1
+	}
+	return len(text)
 }

@@ -3,8 +3,6 @@ package bitbucket
 import (
 	"context"
 	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"bucketgate/policy"
@@ -180,10 +178,4 @@ func pullRequestList[Raw, T any](ctx context.Context, c *Client, r route, pull p
 func unsorted(query url.Values) url.Values {
 	query.Del("sort")
 	return query
-}
-
-// exactly is a q expression for a name that was judged, or "" where it cannot
-// be written in one without doubt.
-func exactly(text string, fields ...string) string {
-	return strings.ReplaceAll(contains(text, fields...), " ~ "+strconv.Quote(text), " = "+strconv.Quote(text))
 }

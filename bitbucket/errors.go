@@ -20,6 +20,7 @@ var (
 	ErrUnavailable        = errors.New("bitbucket: no usable answer")
 	ErrTooLarge           = errors.New("bitbucket: the answer is too large")
 	errBadRequest         = errors.New("bitbucket: the request was refused as malformed")
+	errNoList             = errors.New("bitbucket: the answer is no list")
 )
 
 // RateLimited reports that Bitbucket takes no more requests for now.
@@ -57,6 +58,9 @@ type refusal struct {
 	body   []byte // capped, read for known words only, never passed on
 }
 
+// statusTimedOut is Bitbucket's own: a listing too deep, a difference too large.
+const statusTimedOut = 555
+
 // classify turns an answer that is not 200 into an error.
 func classify(e endpoint, r refusal) error {
 	switch {
@@ -76,6 +80,8 @@ func classify(e endpoint, r refusal) error {
 		return errors.Join(errBadRequest, unavailable("it answered 400"))
 	case r.status >= 300 && r.status < 400:
 		return unavailable("it answered with a redirect, which is not followed")
+	case r.status == statusTimedOut:
+		return unavailable("it ran out of time over the answer (555); ask for less at once")
 	}
 	return unavailable("it answered %d", r.status)
 }

@@ -85,6 +85,9 @@ func (c *Client) attempt(ctx context.Context, e endpoint, rawQuery string, how m
 
 // readBody reads an answer up to the cap, after decompression.
 func readBody(ctx context.Context, resp *http.Response) ([]byte, error) {
+	if resp.ContentLength > maxBody {
+		return nil, fmt.Errorf("%w: more than %d MiB", ErrTooLarge, maxBody>>20)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	switch {
 	case len(body) > maxBody:

@@ -34,6 +34,7 @@ type ListOptions struct {
 	Query      string     // substring of a name, case ignored; "" for all
 	Visibility Visibility // of repositories
 	Detail     Detail
+	Depth      int                          // of folders; 0 is 1
 	Budget     *Budget                      // pages that may be read; required
 	Progress   func(pagesRead, ofPages int) // may be nil
 }
@@ -144,7 +145,12 @@ func listQuery(sort, q string, pageLength int, fields ...string) url.Values {
 // contains is a q expression for a caller's substring, or "" where the text
 // cannot be written in one without doubt. It narrows what Bitbucket sends;
 // rows are matched here all the same.
-func contains(text string, fields ...string) string {
+func contains(text string, fields ...string) string { return expression("~", text, fields) }
+
+// exactly is a q expression for a name that was judged, as contains is.
+func exactly(text string, fields ...string) string { return expression("=", text, fields) }
+
+func expression(operator, text string, fields []string) string {
 	if text == "" || len(text) > 128 {
 		return ""
 	}
@@ -155,7 +161,7 @@ func contains(text string, fields ...string) string {
 	}
 	terms := make([]string, len(fields))
 	for i, field := range fields {
-		terms[i] = field + ` ~ "` + text + `"`
+		terms[i] = field + " " + operator + ` "` + text + `"`
 	}
 	if len(terms) == 1 {
 		return terms[0]

@@ -12,8 +12,8 @@ var secrets = []struct {
 	shape *regexp.Regexp
 	with  string
 }{
-	{regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\z)`), masked},
-	{regexp.MustCompile(`(?s)\A[^-]*-----END [A-Z ]*PRIVATE KEY-----`), masked}, // one that began before
+	{regexp.MustCompile(`(?s)-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----|\z)`), masked},
+	{regexp.MustCompile(`(?s)\A[^-]*-----END [A-Z ]*PRIVATE KEY(?: BLOCK)?-----`), masked}, // one that began before
 	{regexp.MustCompile(`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b`), masked},
 	{regexp.MustCompile(`\b(?:ghp|gho|ghu|ghs|ghr|glpat|github_pat|npm|pypi|sk|rk|pk|xox[abprs]|bg)[_-][A-Za-z0-9_-]{16,}`), masked},
 	{regexp.MustCompile(`\bAT(?:ATT|BB|CTT|OA)[A-Za-z0-9_=.-]{10,}`), masked},
@@ -21,7 +21,7 @@ var secrets = []struct {
 	{regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*`), masked},
 	{regexp.MustCompile(`(?i)\b(authorization\s*[:=]\s*["']?(?:basic|bearer|token)\s+)[^\s"']+`), "${1}" + masked},
 	{regexp.MustCompile(`(?i)\b(bearer\s+)[A-Za-z0-9._~+/=-]{16,}`), "${1}" + masked},
-	{regexp.MustCompile(`(://[^\s/:@]*:)[^\s/@]+@`), "${1}" + masked + "@"},
+	{regexp.MustCompile(`(://[^\s/:@]*:)[^\s/]+@`), "${1}" + masked + "@"},
 	{regexp.MustCompile(`(?i)([a-z0-9_.-]*(?:password|passwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credential)[a-z0-9_.-]*["']?\s*[=:]\s*["']?)[^\s"',;]{4,}`), "${1}" + masked},
 }
 

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -58,6 +59,9 @@ type page[T any] struct {
 type rows[T any] []T
 
 func (r *rows[T]) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil // as encoding/json takes it for any other list
+	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	if start, err := decoder.Token(); err != nil || start != json.Delim('[') {
 		return errors.New("no list")
@@ -199,12 +203,19 @@ func (w *walk[T]) fetchPage(ctx context.Context, at Position) (page[T], error) {
 	}
 	var p page[T]
 	if json.Unmarshal(body, &p) != nil || p.Values == nil {
-		return page[T]{}, unavailable("it answered something that is no list")
+		return page[T]{}, errors.Join(errNoList, unavailable("it answered something that is no list"))
 	}
 	return p, nil
 }
 
 func (w *walk[T]) rawQuery(at Position) string {
+	if own, ok := strings.CutPrefix(at.Query, ownQuery); ok {
+		query := maps.Clone(w.query)
+		length, page, _ := strings.Cut(own, ",")
+		query.Set("pagelen", length) // a page of Bitbucket's has the length it was begun with
+		query.Set("page", page)
+		return query.Encode()
+	}
 	if at.Query != "" {
 		return at.Query
 	}
@@ -241,7 +252,7 @@ func (w *walk[T]) follow(link string) (*Position, error) {
 	}
 	u, err := url.Parse(link)
 	if err != nil || u.User != nil || u.Opaque != "" || len(u.RawQuery) > maxQueryBytes ||
-		!strings.EqualFold(u.Scheme+"://"+HostPort(u.String())+u.EscapedPath(), w.origin()+path) {
+		!strings.EqualFold(u.Scheme+"://"+HostPort(u.String())+w.comparable(u.EscapedPath()), w.origin()+w.comparable(path)) {
 		return nil, unavailable("its link to the next page leads somewhere else, and was not followed")
 	}
 	next := w.position(u)
@@ -251,6 +262,14 @@ func (w *walk[T]) follow(link string) (*Position, error) {
 	}
 	w.seen[key] = true
 	return &next, nil
+}
+
+// comparable is a path as it is compared with that of a link.
+func (w *walk[T]) comparable(escaped string) string {
+	if w.endpoint.route == routeFolder {
+		return sameFolder(escaped)
+	}
+	return escaped
 }
 
 // origin is the list's address with its port written out, and the path that
@@ -263,16 +282,30 @@ func (w *walk[T]) origin() string {
 	return api.Scheme + "://" + HostPort(w.endpoint.account.API) + api.EscapedPath()
 }
 
-// position reads a link as a page number where it is nothing else.
+// ownQuery begins a Position's Query that is the list's own with this page
+// length and page: a cursor then holds a few letters in place of the whole
+// query. No raw query begins so.
+const ownQuery = "#"
+
+// position reads a link as a page, by its number or a word of Bitbucket's,
+// where it is nothing else.
 func (w *walk[T]) position(link *url.URL) Position {
 	query, err := url.ParseQuery(link.RawQuery)
 	if err != nil {
 		return Position{Query: link.RawQuery}
 	}
-	number, err := strconv.Atoi(query.Get("page"))
+	page := query.Get("page")
+	number, err := strconv.Atoi(page)
 	query.Del("page")
-	if err != nil || number < 2 || number > maxPageNumber || query.Encode() != w.query.Encode() {
+	switch {
+	case query.Encode() != w.query.Encode():
 		return Position{Query: link.RawQuery}
+	case err == nil && number >= 2 && number <= maxPageNumber:
+		return Position{Page: number}
+	case err != nil && pageWord.MatchString(page):
+		return Position{Query: ownQuery + query.Get("pagelen") + "," + page}
 	}
-	return Position{Page: number}
+	return Position{Query: link.RawQuery}
 }
+
+var pageWord = regexp.MustCompile(`\A[A-Za-z0-9_-]{1,128}\z`)

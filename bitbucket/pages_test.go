@@ -465,21 +465,24 @@ func (g *walkGame) play(t *testing.T) []string {
 func TestFollowRefusesWithoutAsking(t *testing.T) {
 	w := walk[repositoryJSON]{
 		endpoint: endpoint{account: policy.Account{API: DefaultAPI, Workspace: "acme"}, route: routeRepositories},
-		query:    url.Values{"sort": {"slug"}},
+		query:    url.Values{"sort": {"slug"}, "pagelen": {"100"}},
 		seen:     map[string]bool{},
 	}
 	const list = DefaultAPI + "/repositories/acme"
 	for link, want := range map[string]*Position{
-		"":                         nil,
-		list + "?sort=slug&page=2": {Page: 2},
-		list + "?page=3&sort=slug": {Page: 3},
+		"":                                     nil,
+		list + "?sort=slug&pagelen=100&page=2": {Page: 2},
+		list + "?page=3&sort=slug&pagelen=100": {Page: 3},
 		// What is no plain number of a page of this list is kept as it is.
-		list + "?sort=slug&page=1":    {Query: "sort=slug&page=1"},
-		list + "?sort=slug&page=8xhd": {Query: "sort=slug&page=8xhd"},
-		list + "?sort=slug&page=-2":   {Query: "sort=slug&page=-2"},
-		list + "?sort=name&page=2":    {Query: "sort=name&page=2"},
-		list + "?page=2":              {Query: "page=2"},
-		list + "?sort=slug&after=x;y": {Query: "sort=slug&after=x;y"},
+		list + "?sort=slug&pagelen=100&page=1":    {Query: "sort=slug&pagelen=100&page=1"},
+		list + "?sort=slug&pagelen=100&page=8xhd": {Query: "#100,8xhd"}, // the list's own query, and this page
+		list + "?sort=slug&pagelen=100&page=8x+d": {Query: "sort=slug&pagelen=100&page=8x+d"},
+		list + "?sort=slug&pagelen=5&page=8xhd":   {Query: "sort=slug&pagelen=5&page=8xhd"},
+		list + "?page=8xhd":                       {Query: "page=8xhd"},
+		list + "?sort=slug&pagelen=100&page=-2":   {Query: "sort=slug&pagelen=100&page=-2"},
+		list + "?sort=name&page=2":                {Query: "sort=name&page=2"},
+		list + "?page=2":                          {Query: "page=2"},
+		list + "?sort=slug&after=x;y":             {Query: "sort=slug&after=x;y"},
 	} {
 		got, err := w.follow(link)
 		require.NoError(t, err, link)

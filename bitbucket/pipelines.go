@@ -148,13 +148,9 @@ func (c *Client) Pipeline(ctx context.Context, repo policy.Repo, number int, fir
 	if pipeline, ok := newPipeline(raw, repo); ok {
 		return pipeline, nil
 	}
-	refused := repo.Refuse("pipeline " + strconv.Itoa(number) + " ran on what the scopes do not allow")
-	if !raw.onCommit() || !repo.Is(raw.Repository.FullName) {
-		return Pipeline{}, refused
-	}
-	name, err := repo.CommitName(raw.Target.Commit.Hash)
-	if err != nil {
-		return Pipeline{}, refused
+	name, ok := repo.SeesCommit(raw.Target.Commit.Hash)
+	if !ok || !raw.onCommit() || !repo.Is(raw.Repository.FullName) {
+		return Pipeline{}, repo.Refuse("pipeline " + strconv.Itoa(number) + " ran on what the scopes do not allow")
 	}
 	commit, err := c.Commit(ctx, name, first)
 	if err != nil {
@@ -188,6 +184,9 @@ func newPipeline(raw pipelineJSON, repo policy.Repo) (Pipeline, bool) {
 			right, ok = branch.PipelineOn(raw.BuildNumber)
 		}
 	case raw.Target.Type == "pipeline_pullrequest_target":
+		// Both ends are branches of this repository: a pull request of a fork
+		// runs nothing here.
+		// https://bitbucket.org/site/master/issues/13162/pull-requests-from-forks
 		end := func(branch string) policy.End { return policy.End{FullName: repo.FullName(), Branch: branch} }
 		if pull, seen := repo.SeesPullRequest(raw.Target.PullRequest.ID, end(raw.Target.Destination), end(raw.Target.Source)); seen {
 			right, ok = pull.PipelineOn(raw.BuildNumber)
@@ -199,8 +198,8 @@ func newPipeline(raw pipelineJSON, repo policy.Repo) (Pipeline, bool) {
 // onReached judges a pipeline of a list by its commit and the first branches
 // alone: to try all of them for each row would cost too much.
 func (c *Client) onReached(ctx context.Context, raw pipelineJSON, repo policy.Repo, first []policy.Branch) (Pipeline, bool) {
-	name, err := repo.CommitName(raw.Target.Commit.Hash)
-	if err != nil || !repo.Is(raw.Repository.FullName) || !name.IsFull() {
+	name, ok := repo.SeesCommit(raw.Target.Commit.Hash)
+	if !ok || !repo.Is(raw.Repository.FullName) || !name.IsFull() {
 		return Pipeline{}, false
 	}
 	for _, branch := range first {

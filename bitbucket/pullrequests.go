@@ -43,12 +43,12 @@ type PullRequest struct {
 	SourceCommit      string // hash, or the beginning of it
 	Destination       string // branch
 	DestinationCommit string
-	MergeCommit       string
 	Comments, Tasks   int
 	Reviewers         []Reviewer
 	CreatedOn         time.Time
 	UpdatedOn         time.Time
 
+	ends     Ends
 	nickname string // of the author, for filters
 }
 
@@ -56,12 +56,6 @@ type PullRequest struct {
 type Reviewer struct {
 	Name  string // display name
 	State string // "approved", "changes_requested" or ""
-}
-
-// Changes returns the right to read what the pull request changes, and false
-// where the scopes hide its source.
-func (p PullRequest) Changes() (policy.Comparison, bool) {
-	return p.PullRequest.Changes(p.SourceCommit, p.DestinationCommit)
 }
 
 // PullRequestOptions say which pull requests are wanted.
@@ -116,26 +110,25 @@ func (e endJSON) hash() string {
 // pullRequestJSON is the pull request object of
 // https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pullrequests/.
 type pullRequestJSON struct {
-	ID           int         `json:"id"`
-	Title        string      `json:"title"`
-	Description  string      `json:"description"`
-	State        string      `json:"state"`
-	Draft        bool        `json:"draft"`
-	Author       *personJSON `json:"author"`
-	Source       endJSON     `json:"source"`
-	Destination  endJSON     `json:"destination"`
-	CommentCount int         `json:"comment_count"`
-	TaskCount    int         `json:"task_count"`
-	CreatedOn    string      `json:"created_on"`
-	UpdatedOn    string      `json:"updated_on"`
-	MergeCommit  *struct {
-		Hash string `json:"hash"`
-	} `json:"merge_commit"`
-	Participants []struct {
-		Role  string      `json:"role"`
-		State string      `json:"state"`
-		User  *personJSON `json:"user"`
-	} `json:"participants"`
+	ID           int                   `json:"id"`
+	Title        string                `json:"title"`
+	Description  string                `json:"description"`
+	State        string                `json:"state"`
+	Draft        bool                  `json:"draft"`
+	Author       *personJSON           `json:"author"`
+	Source       endJSON               `json:"source"`
+	Destination  endJSON               `json:"destination"`
+	CommentCount int                   `json:"comment_count"`
+	TaskCount    int                   `json:"task_count"`
+	CreatedOn    string                `json:"created_on"`
+	UpdatedOn    string                `json:"updated_on"`
+	Participants rows[participantJSON] `json:"participants"`
+}
+
+type participantJSON struct {
+	Role  string      `json:"role"`
+	State string      `json:"state"`
+	User  *personJSON `json:"user"`
 }
 
 var (
@@ -145,7 +138,7 @@ var (
 		"destination.branch.name", "destination.commit.hash", "destination.repository.full_name",
 	}
 	pullRequestFields = append([]string{
-		"description", "merge_commit.hash", "participants.role", "participants.state", "participants.user.display_name", "participants.user.nickname",
+		"description", "participants.role", "participants.state", "participants.user.display_name", "participants.user.nickname",
 	}, pullRequestRowFields...)
 )
 
@@ -221,6 +214,49 @@ func (c *Client) PullRequest(ctx context.Context, repo policy.Repo, number int) 
 	return p, nil
 }
 
+// Ends are the commits at both ends of a pull request. It keeps their hashes
+// inside, as Bitbucket named them, so that nobody can put others in their place.
+type Ends struct {
+	endsPull                    policy.PullRequest
+	endsSource, endsDestination string
+}
+
+// Ends returns the commits at both ends of the pull request.
+func (p PullRequest) Ends() Ends { return p.ends }
+
+// Checked reports whether the value came from a check.
+func (e Ends) Checked() bool { return e.endsPull.Checked() }
+
+// Account returns what requests for the ends are made with.
+func (e Ends) Account() policy.Account { return e.endsPull.Account() }
+
+// PullRequestChanges returns the right to read what lies between the ends of a
+// pull request: ErrNotFound where the scopes hide its source. Bitbucket names
+// the ends by the first digits of their hashes; where a scope has branch
+// patterns, it is asked for the whole ones first.
+func (c *Client) PullRequestChanges(ctx context.Context, ends Ends) (policy.Comparison, error) {
+	if comparison, ok := ends.endsPull.ChangesBetween(ends.endsSource, ends.endsDestination); ok {
+		return comparison, nil
+	}
+	from, into, ok := ends.endsPull.EndNames(ends.endsSource, ends.endsDestination)
+	if !ok {
+		return policy.Comparison{}, ErrNotFound
+	}
+	source, err := c.wholeHash(ctx, from)
+	if err != nil {
+		return policy.Comparison{}, err
+	}
+	destination, err := c.wholeHash(ctx, into)
+	if err != nil {
+		return policy.Comparison{}, err
+	}
+	comparison, ok := ends.endsPull.ChangesBetween(source, destination)
+	if !ok {
+		return policy.Comparison{}, ErrNotFound
+	}
+	return comparison, nil
+}
+
 func newPullRequest(raw pullRequestJSON, repo policy.Repo) (PullRequest, bool) {
 	pull, ok := repo.SeesPullRequest(raw.ID, raw.Destination.end(), raw.Source.end())
 	if !ok {
@@ -243,12 +279,10 @@ func newPullRequest(raw pullRequestJSON, repo policy.Repo) (PullRequest, bool) {
 	if raw.Author != nil {
 		p.nickname = raw.Author.Nickname
 	}
-	if raw.MergeCommit != nil {
-		p.MergeCommit = hash(raw.MergeCommit.Hash)
-	}
 	if source, ok := pull.Source(); ok {
 		p.Source, p.SourceRepository, p.SourceCommit = source.Name(), source.Repo().FullName(), raw.Source.hash()
 	}
+	p.ends = Ends{pull, p.SourceCommit, p.DestinationCommit}
 	for _, participant := range raw.Participants[:min(len(raw.Participants), maxReviewers)] {
 		if participant.Role == "REVIEWER" {
 			p.Reviewers = append(p.Reviewers, Reviewer{participant.User.name(), reviewState(participant.State)})

@@ -44,6 +44,11 @@ type headKey struct {
 	branch string
 }
 
+type wholeKey struct {
+	place
+	beginning string
+}
+
 type baseKey struct {
 	place
 	hash, head string
@@ -108,12 +113,9 @@ func (c *Client) Commit(ctx context.Context, name policy.CommitName, first []pol
 	if !name.Checked() {
 		return policy.Commit{}, ErrUnchecked
 	}
-	hash := name.Hash()
-	if !name.IsFull() {
-		var err error
-		if hash, err = c.wholeHash(ctx, name); err != nil {
-			return policy.Commit{}, err
-		}
+	hash, err := c.wholeHash(ctx, name)
+	if err != nil {
+		return policy.Commit{}, err
 	}
 	if commit, ok := name.OnAnyBranch(hash); ok {
 		return commit, nil
@@ -135,10 +137,18 @@ func (c *Client) Commit(ctx context.Context, name policy.CommitName, first []pol
 	return c.reachedFromOthers(ctx, name, hash, tried)
 }
 
-// wholeHash asks which commit the beginning of a hash means.
+// wholeHash asks which commit the beginning of a hash means. The answer is
+// remembered; of a hash that is whole nothing is asked.
 //
 // https://developer.atlassian.com/cloud/bitbucket/rest/api-group-commits/#api-repositories-workspace-repo-slug-commit-commit-get
 func (c *Client) wholeHash(ctx context.Context, name policy.CommitName) (string, error) {
+	if name.IsFull() {
+		return name.Hash(), nil
+	}
+	key := wholeKey{placeOf(name.Repo()), name.Hash()}
+	if hash, ok := c.wholes.get(key); ok {
+		return hash, nil
+	}
 	e, err := at(routeCommit, name)
 	if err != nil {
 		return "", err
@@ -151,6 +161,7 @@ func (c *Client) wholeHash(ctx context.Context, name policy.CommitName) (string,
 	if !name.Means(raw.Hash) || !name.Repo().Is(raw.Repository.FullName) {
 		return "", ErrNotFound
 	}
+	c.wholes.put(key, raw.Hash)
 	return raw.Hash, nil
 }
 

@@ -58,6 +58,10 @@ const (
 	routeSteps route = "/repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}/steps"
 	// https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/#api-repositories-workspace-repo-slug-pipelines-pipeline-uuid-steps-step-uuid-log-get
 	routeStepLog route = "/repositories/{workspace}/{repo_slug}/pipelines/{pipeline_uuid}/steps/{step_uuid}/log"
+	// https://developer.atlassian.com/cloud/bitbucket/rest/api-group-source/#api-repositories-workspace-repo-slug-src-commit-path-get
+	routeFile route = "/repositories/{workspace}/{repo_slug}/src/{commit}/{path}"
+	// The same endpoint, asked for a folder: with a slash at its end.
+	routeFolder route = "/repositories/{workspace}/{repo_slug}/src/{commit}/{folder}"
 	// https://developer.atlassian.com/cloud/bitbucket/rest/api-group-users/#api-user-get
 	routeUser route = "/user"
 )
@@ -180,6 +184,12 @@ func (e endpoint) fill(part string) (string, error) {
 			return "", nil // the root, which is asked for with a slash at its end
 		}
 		return fileSegments(e.file, "/")
+	case "{folder}":
+		if e.file == "" {
+			return "", nil // the root: the slash before it is the one at its end
+		}
+		folder, err := fileSegments(e.file, "/")
+		return folder + "/", err
 	}
 	return part, nil
 }

@@ -27,7 +27,7 @@ var handles = []string{
 	policyPackage + ".Workspace", policyPackage + ".Repo", policyPackage + ".Branch",
 	policyPackage + ".CommitName", policyPackage + ".Commit", policyPackage + ".Path",
 	policyPackage + ".Comparison", policyPackage + ".PullRequest", policyPackage + ".Pipeline",
-	bitbucketPackage + ".Run", bitbucketPackage + ".StepRight", // of this package, and sealed like those
+	bitbucketPackage + ".Ends", bitbucketPackage + ".Run", bitbucketPackage + ".StepRight", // of this package, and sealed like those
 	policyPackage + ".Unjudged", // the admin's preview
 }
 

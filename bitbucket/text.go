@@ -68,14 +68,3 @@ func cleanLines(text string, limit int) string {
 	}
 	return strings.TrimRight(string([]rune(text)[:limit-1]), " \n\t") + "…"
 }
-
-// cleanBlock does the same for text whose blanks count, such as a file's: each
-// line stays the line that it was.
-func cleanBlock(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\n' || r == '\t' {
-			return r
-		}
-		return visible(r)
-	}, strings.ReplaceAll(text, "\r\n", "\n"))
-}
