@@ -2,7 +2,9 @@ package tools
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -19,17 +21,29 @@ import (
 type arguments struct {
 	schema *jsonschema.Schema
 	names  []string
+	of     string // whose they are, if not a tool's
 }
 
 func newArguments(schema *jsonschema.Schema) arguments {
 	a := arguments{schema: schema}
 	for pair := schema.Properties.Oldest(); pair != nil; pair = pair.Next() {
-		if !slices.Contains([]string{"string", "integer", "array"}, pair.Value.Type) {
+		if !checked(pair.Value) {
 			panic("tools: no check for arguments of type " + pair.Value.Type)
 		}
 		a.names = append(a.names, pair.Key)
 	}
 	return a
+}
+
+// checked reports whether there is a check for arguments of this schema.
+func checked(schema *jsonschema.Schema) bool {
+	switch schema.Type {
+	case "string", "integer", "boolean":
+		return true
+	case "array":
+		return schema.Items.Type == "string" || schema.Items.Type == "object"
+	}
+	return false
 }
 
 // values are arguments that have met their schema.
@@ -68,7 +82,7 @@ func (a arguments) check(raw json.RawMessage) (values, error) {
 	for _, name := range a.names {
 		value, ok := given[name]
 		if !ok {
-			if slices.Contains(a.schema.Required, name) {
+			if a.requires(name) {
 				return nil, invalid(fmt.Sprintf("%q is missing.", name), a.hint())
 			}
 			continue
@@ -124,12 +138,16 @@ func (a arguments) nameWords(name string, given values) string {
 			return fmt.Sprintf("Argument names are case-sensitive: write %q.", known)
 		}
 	}
-	return "There is an argument that this tool does not take."
+	return "There is an argument that this " + a.owner() + " does not take."
 }
+
+func (a arguments) owner() string { return cmp.Or(a.of, "tool") }
+
+func (a arguments) requires(name string) bool { return slices.Contains(a.schema.Required, name) }
 
 func (a arguments) hint() string {
 	if len(a.names) == 0 {
-		return "This tool takes no arguments."
+		return "This " + a.owner() + " takes no arguments."
 	}
 	return "It takes: " + strings.Join(a.names, ", ") + "."
 }
@@ -139,8 +157,15 @@ func checkValue(schema *jsonschema.Schema, raw json.RawMessage) (json.RawMessage
 	switch schema.Type {
 	case "integer":
 		return checkInteger(schema, raw)
+	case "boolean":
+		if string(raw) != "true" && string(raw) != "false" {
+			return nil, "must be true or false"
+		}
+		return raw, ""
 	case "array":
 		return checkList(schema, raw)
+	case "object":
+		return checkObject(schema, raw)
 	}
 	var text string
 	if raw[0] != '"' || json.Unmarshal(raw, &text) != nil {
@@ -149,13 +174,61 @@ func checkValue(schema *jsonschema.Schema, raw json.RawMessage) (json.RawMessage
 	if len(schema.Enum) > 0 && !slices.Contains(schema.Enum, any(text)) {
 		return nil, "must be " + oneOf(schema.Enum)
 	}
-	if schema.MaxLength != nil && uint64(utf8.RuneCountInString(text)) > *schema.MaxLength {
-		return nil, fmt.Sprintf("must not be longer than %d characters", *schema.MaxLength)
+	if schema.MaxLength != nil && longer(text, *schema.MaxLength) {
+		return nil, tooLong(*schema.MaxLength)
 	}
 	if schema.MinLength != nil && uint64(utf8.RuneCountInString(text)) < *schema.MinLength {
 		return nil, "must not be empty"
 	}
 	return raw, ""
+}
+
+func checkList(schema *jsonschema.Schema, raw json.RawMessage) (json.RawMessage, string) {
+	if len(schema.Items.Enum) > 0 {
+		return checkWords(schema, raw)
+	}
+	var items []json.RawMessage
+	if raw[0] != '[' || json.Unmarshal(raw, &items) != nil {
+		return nil, "must be a list"
+	}
+	for i, item := range items {
+		normal, words := checkValue(schema.Items, item)
+		if words != "" {
+			return nil, fmt.Sprintf("is a list, and item %d of it %s", i+1, words)
+		}
+		items[i] = normal
+	}
+	return encodeItems(items), ""
+}
+
+func checkObject(schema *jsonschema.Schema, raw json.RawMessage) (json.RawMessage, string) {
+	if raw[0] != '{' {
+		return nil, "must be an object"
+	}
+	inner := newArguments(schema)
+	given, err := inner.check(raw)
+	var wrong *Error
+	if errors.As(err, &wrong) {
+		return nil, fmt.Sprintf("is not right: %s %s", strings.TrimSuffix(wrong.Message, "."), "("+strings.TrimSuffix(inner.hint(), ".")+")")
+	}
+	return given.without(""), ""
+}
+
+func encodeItems(items []json.RawMessage) json.RawMessage {
+	if items == nil {
+		return json.RawMessage("[]")
+	}
+	encoded, err := json.Marshal(items)
+	if err != nil {
+		panic(err) // each is valid JSON
+	}
+	return encoded
+}
+
+func longer(text string, limit uint64) bool { return uint64(utf8.RuneCountInString(text)) > limit }
+
+func tooLong(limit uint64) string {
+	return fmt.Sprintf("must not be longer than %d characters", limit)
 }
 
 func checkInteger(schema *jsonschema.Schema, raw json.RawMessage) (json.RawMessage, string) {
@@ -181,29 +254,49 @@ func oneOf(enum []any) string {
 }
 
 // FromText returns arguments that were typed as text, each a name and a value,
-// as JSON. A number is written as one where the tool takes one; whatever else
-// is wrong with them the tool itself says when it runs.
+// as JSON. A number is written as one where the tool takes one, and a list is
+// its items, each with the name of the list before it; whatever else is wrong
+// with them the tool itself says when it runs.
 func (b *Toolbox) FromText(tool string, pairs [][2]string) json.RawMessage {
 	t, _ := b.tool(tool)
-	var object bytes.Buffer
-	for i, pair := range pairs {
-		if i > 0 {
-			object.WriteByte(',')
+	var members [][]byte
+	lists := map[string]int{} // where each list stands among the members
+	for _, pair := range pairs {
+		name, value := pair[0], t.arguments.encode(pair[0], pair[1])
+		if at, again := lists[name]; again {
+			members[at] = append(append(members[at], ','), value...)
+			continue
 		}
-		fmt.Fprintf(&object, "%s:%s", encodeText(pair[0]), t.arguments.encode(pair[0], pair[1]))
+		if t.arguments.typeOf(name) == "array" {
+			lists[name] = len(members)
+			value = append([]byte{'['}, value...)
+		}
+		members = append(members, fmt.Appendf(nil, "%s:%s", encodeText(name), value))
 	}
-	return json.RawMessage("{" + object.String() + "}")
+	for _, at := range lists {
+		members[at] = append(members[at], ']')
+	}
+	return json.RawMessage("{" + string(bytes.Join(members, []byte{','})) + "}")
+}
+
+func (a arguments) typeOf(name string) string {
+	if a.schema == nil {
+		return ""
+	}
+	if schema, ok := a.schema.Properties.Get(name); ok {
+		return schema.Type
+	}
+	return ""
 }
 
 func (a arguments) encode(name, value string) []byte {
-	if a.schema != nil {
-		schema, ok := a.schema.Properties.Get(name)
-		switch {
-		case ok && schema.Type == "integer" && json.Valid([]byte(value)):
-			return []byte(value)
-		case ok && schema.Type == "array":
-			return encodeList(value)
-		}
+	kind := a.typeOf(name)
+	if kind == "array" {
+		list, _ := a.schema.Properties.Get(name)
+		kind = list.Items.Type
+	}
+	if kind != "" && kind != "string" && json.Valid([]byte(value)) {
+		return []byte(value)
 	}
 	return encodeText(value)
 }

@@ -96,6 +96,60 @@ func FuzzArguments(f *testing.F) {
 	})
 }
 
+type listsInput struct {
+	Names  []string    `json:"names,omitempty"`
+	All    bool        `json:"all,omitempty"`
+	Fields []pairInput `json:"fields,omitempty"`
+	Note   *string     `json:"note,omitempty" jsonschema:"maxLength=3"`
+}
+
+type pairInput struct {
+	Key       string `json:"key" jsonschema:"minLength=1,maxLength=5"`
+	Sensitive bool   `json:"sensitive,omitempty"`
+}
+
+// Target is none.
+func (listsInput) Target() string { return "" }
+
+func TestArgumentsThatAreListsAndFlags(t *testing.T) {
+	type none struct{}
+	rules := DefineAdmin(Tool{}, func(context.Context, *AdminCall, listsInput) (none, error) { return none{}, nil }).arguments
+	for name, row := range map[string]struct{ arguments, words string }{
+		"as the schema says":      {`{"names":["a","b"],"all":true,"fields":[{"key":"k","sensitive":true}],"note":""}`, ""},
+		"empty lists":             {`{"names":[],"fields":[]}`, ""},
+		"text for a list":         {`{"names":"a"}`, `"names" must be a list.`},
+		"null for a list":         {`{"names":null}`, `"names" must be a list.`},
+		"a number in a list":      {`{"names":["a",1]}`, `"names" is a list, and item 2 of it must be a string.`},
+		"null in a list":          {`{"names":[null]}`, `"names" is a list, and item 1 of it must be a string.`},
+		"a list in a list":        {`{"names":[["a"]]}`, `"names" is a list, and item 1 of it must be a string.`},
+		"text for a flag":         {`{"all":"true"}`, `"all" must be true or false.`},
+		"null for a flag":         {`{"all":null}`, `"all" must be true or false.`},
+		"text for an object":      {`{"fields":["k"]}`, `"fields" is a list, and item 1 of it must be an object.`},
+		"an unknown name inside":  {`{"fields":[{"key":"k","secret":"s"}]}`, `"fields" is a list, and item 1 of it is not right: There is an argument that this tool does not take (It takes: key, sensitive).`},
+		"a repeated name inside":  {`{"fields":[{"key":"k","key":"l"}]}`, `"fields" is a list, and item 1 of it is not right: "key" is given more than once (It takes: key, sensitive).`},
+		"a missing name inside":   {`{"fields":[{}]}`, `"fields" is a list, and item 1 of it is not right: "key" is missing (It takes: key, sensitive).`},
+		"too long a value inside": {`{"fields":[{"key":"kkkkkk"}]}`, `"fields" is a list, and item 1 of it is not right: "key" must not be longer than 5 characters (It takes: key, sensitive).`},
+		"too long a value":        {`{"note":"1234"}`, `"note" must not be longer than 3 characters.`},
+	} {
+		_, err := rules.check(json.RawMessage(row.arguments))
+		if row.words == "" {
+			assert.NoError(t, err, name)
+			continue
+		}
+		var wrong *Error
+		require.ErrorAs(t, err, &wrong, name)
+		assert.Equal(t, row.words, wrong.Message, name)
+	}
+}
+
+func TestFromTextOfLists(t *testing.T) {
+	type none struct{}
+	box := &Toolbox{Tools: []Tool{DefineAdmin(Tool{Name: "lists"}, func(context.Context, *AdminCall, listsInput) (none, error) { return none{}, nil })}}
+	assert.JSONEq(t, `{"names":["a","[1]"],"all":true,"fields":[{"key":"k"}]}`,
+		string(box.FromText("lists", [][2]string{{"names", "a"}, {"all", "true"}, {"names", "[1]"}, {"fields", `{"key":"k"}`}})))
+	assert.JSONEq(t, `{"all":"yes"}`, string(box.FromText("lists", [][2]string{{"all", "yes"}})))
+}
+
 func TestFromText(t *testing.T) {
 	box := &Toolbox{Tools: []Tool{sampleTool(nil)}}
 	assert.JSONEq(t, `{"repository":"7","limit":7}`, string(box.FromText("sample", [][2]string{{"repository", "7"}, {"limit", "7"}})))
@@ -105,7 +159,7 @@ func TestFromText(t *testing.T) {
 
 func TestASchemaThatCannotBeCheckedIsAProgrammersMistake(t *testing.T) {
 	type in struct {
-		Flag bool `json:"flag"`
+		Share float64 `json:"share"`
 	}
 	assert.Panics(t, func() {
 		Define(Tool{}, func(context.Context, *Call, in) (sampleOutput, error) { return sampleOutput{}, nil })

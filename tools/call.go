@@ -46,9 +46,10 @@ type Result struct {
 func (r Result) IsError() bool { return r.Error != nil }
 
 // A Toolbox holds tools and what every call of them needs. All fields but the
-// prefix, the notice and the log are required.
+// prompts, the prefix, the notice and the log are required.
 type Toolbox struct {
 	Tools   []Tool
+	Prompts []Prompt // may be none
 	Cursors Cursors
 	Record  func(audit.Event) error // an error refuses the call
 	Log     *slog.Logger            // internal errors, in full
@@ -69,6 +70,11 @@ type Call struct {
 	caller  Caller
 	tool    string
 	values  values
+
+	// Of a call of an admin's tool, which has no policy.
+	admitted bool
+	target   string
+	tally    *audit.Tally
 }
 
 var errAudit = errors.New("the audit event could not be written")
@@ -96,7 +102,9 @@ func (b *Toolbox) newCall(r Request) *Call {
 
 // finish writes down what was decided, and words the result.
 func (b *Toolbox) finish(call *Call, answer json.RawMessage, err error) Result {
-	if recordErr := b.Record(call.event(err)); recordErr != nil {
+	if call.tally.Events() > 0 {
+		// The management service has written down what it did.
+	} else if recordErr := b.Record(call.event(err)); recordErr != nil {
 		b.log("writing the audit event", call, recordErr)
 		answer, err = nil, errAudit
 	}
@@ -123,10 +131,7 @@ func (b *Toolbox) answer(ctx context.Context, call *Call, r Request) (answer jso
 	if !ok {
 		return nil, b.unknownTool()
 	}
-	if call.values, err = tool.arguments.check(r.Arguments); err != nil {
-		return nil, err
-	}
-	if call.Call, err = r.Caller.Grant.Begin(tool.Action, call.values.text("scope")); err != nil {
+	if ctx, err = call.begin(ctx, tool, r); err != nil {
 		return nil, err
 	}
 	arguments, err := json.Marshal(call.values)
@@ -137,7 +142,7 @@ func (b *Toolbox) answer(ctx context.Context, call *Call, r Request) (answer jso
 	if err != nil {
 		return nil, err
 	}
-	answer, err = json.Marshal(result)
+	answer, err = encode(result)
 	if err != nil {
 		return nil, fmt.Errorf("encoding the answer: %w", err)
 	}
@@ -145,6 +150,23 @@ func (b *Toolbox) answer(ctx context.Context, call *Call, r Request) (answer jso
 		return nil, errTooLarge
 	}
 	return answer, nil
+}
+
+// begin checks the arguments; then the policy begins. An admin's tool has none:
+// whether the caller is an admin takes its place.
+func (c *Call) begin(ctx context.Context, tool Tool, r Request) (_ context.Context, err error) {
+	if tool.admin {
+		if ctx, err = c.admit(ctx); err != nil {
+			return ctx, err
+		}
+	}
+	if c.values, err = tool.arguments.check(r.Arguments); err != nil {
+		return ctx, err
+	}
+	if !tool.admin {
+		c.Call, err = r.Caller.Grant.Begin(tool.Action, c.values.text("scope"))
+	}
+	return ctx, err
 }
 
 func (b *Toolbox) tool(name string) (Tool, bool) {
@@ -168,7 +190,7 @@ func (b *Toolbox) UnknownTool() string {
 	for i, tool := range b.Tools {
 		names[i] = b.Prefix + tool.Name
 	}
-	return "The tools here are " + strings.Join(names, ", ") + ". Admin tools are at /admin/mcp or `bucketgate stdio --admin`."
+	return "The tools here are " + strings.Join(names, ", ") + ". " + b.elsewhere()
 }
 
 // event is the one record of the call. What the policy refused, and what never
@@ -180,6 +202,9 @@ func (c *Call) event(err error) audit.Event {
 		Caller: c.caller.Name, Role: c.caller.Role, Transport: c.caller.Transport,
 		Tool: c.toolbox.known(c.tool), Scope: strings.Join(c.caller.Grant.Names(), ","),
 		Decision: audit.Allowed, GrantVersion: c.caller.Grant.Version(),
+	}
+	if c.admitted {
+		return c.adminEvent(e, err)
 	}
 	if c.Call == nil {
 		e.Decision, e.Reason = audit.Denied, c.reason(err)
@@ -198,10 +223,13 @@ func (c *Call) event(err error) audit.Event {
 	return e
 }
 
-// known returns the name of a tool, and "unknown" for text that a caller made
-// up: it could be long, or meant for who reads the log.
+// known returns the name of a tool or a prompt, and "unknown" for text that a
+// caller made up: it could be long, or meant for who reads the log.
 func (b *Toolbox) known(name string) string {
 	if _, ok := b.tool(name); ok {
+		return name
+	}
+	if _, ok := b.prompt(name); ok {
 		return name
 	}
 	return "unknown"
@@ -270,13 +298,13 @@ const MoreNotice = "There may be more."
 // at least one.
 func Fit[T any](rows []T, limit int, shell any) int {
 	const summary = 1 << 10
-	around, err := json.Marshal(shell)
+	around, err := encode(shell)
 	if err != nil {
 		return len(rows) // what cannot be encoded fails where it is
 	}
 	size := len(around) + summary
 	for i, row := range rows {
-		encoded, err := json.Marshal(row)
+		encoded, err := encode(row)
 		if err != nil {
 			return max(i, 1)
 		}

@@ -184,12 +184,13 @@ func TestFit(t *testing.T) {
 func TestPlacesSurviveTheirEncoding(t *testing.T) {
 	for _, place := range []Place{
 		{}, {Walk: 3}, {Position: bitbucket.Position{Page: 7, Offset: 99}}, {Walk: 1, Position: bitbucket.Position{Query: "page=8xhd&q=a", Offset: 1, Unfiltered: true}},
+		{Commit: strings.Repeat("0f", 20)}, {Walk: 2, Commit: strings.Repeat("0f", 20), Position: bitbucket.Position{Query: "#8xhd", Offset: 7}},
 	} {
 		back, err := decodePlace(encodePlace(place))
 		require.NoError(t, err)
 		assert.Equal(t, place, back)
 	}
-	for _, broken := range [][]byte{nil, {0}, {0, 0}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}} {
+	for _, broken := range [][]byte{nil, {0}, {0, 0}, {2, 0, 0, 1}, {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}} {
 		_, err := decodePlace(broken)
 		assert.Error(t, err)
 	}

@@ -19,7 +19,11 @@ import (
 type Place struct {
 	Walk     int
 	Position bitbucket.Position
-	Pin      string // hash of the commit that the list is of, where it is of one: a branch moves on between two calls
+
+	// Commit is the whole hash of the commit that the list was read at, where
+	// there is one: a branch may move between two calls. It says what to look
+	// for and allows nothing.
+	Commit string
 }
 
 // Cursors seals places into cursors. A cursor is opaque, needs no memory on
@@ -63,27 +67,27 @@ func (c Cursors) open(cursor string, bound []byte) (Place, error) {
 	return decodePlace(plain)
 }
 
-const pinBytes = 20 // of a whole hash
-
 // encodePlace is short, since agents pay for cursors by the token: three
-// numbers, the pin and the query where there are such.
+// numbers, and the commit and the query where there are any.
 func encodePlace(p Place) []byte {
-	pin, _ := hex.DecodeString(p.Pin) // one that is no hash is no pin
-	flags := uint64(p.Walk) << 2
+	walk := uint64(p.Walk) << 2
 	if p.Position.Unfiltered {
-		flags |= 1
+		walk |= 1
 	}
-	if len(pin) == pinBytes {
-		flags |= 2
+	commit, err := hex.DecodeString(p.Commit)
+	if err == nil && len(commit) == commitBytes {
+		walk |= 2
+	} else {
+		commit = nil
 	}
-	buf := binary.AppendUvarint(nil, flags)
+	buf := binary.AppendUvarint(nil, walk)
 	buf = binary.AppendUvarint(buf, uint64(p.Position.Page))
 	buf = binary.AppendUvarint(buf, uint64(p.Position.Offset))
-	if len(pin) == pinBytes {
-		buf = append(buf, pin...)
-	}
+	buf = append(buf, commit...)
 	return append(buf, p.Position.Query...)
 }
+
+const commitBytes = 20
 
 func decodePlace(buf []byte) (Place, error) {
 	var numbers [3]int
@@ -94,14 +98,14 @@ func decodePlace(buf []byte) (Place, error) {
 		}
 		numbers[i], buf = int(n), buf[size:]
 	}
-	pin := ""
+	commit := ""
 	if numbers[0]&2 != 0 {
-		if len(buf) < pinBytes {
+		if len(buf) < commitBytes {
 			return Place{}, errCursor
 		}
-		pin, buf = hex.EncodeToString(buf[:pinBytes]), buf[pinBytes:]
+		commit, buf = hex.EncodeToString(buf[:commitBytes]), buf[commitBytes:]
 	}
-	return Place{Walk: numbers[0] >> 2, Pin: pin, Position: bitbucket.Position{
+	return Place{Walk: numbers[0] >> 2, Commit: commit, Position: bitbucket.Position{
 		Page: numbers[1], Offset: numbers[2], Query: string(buf), Unfiltered: numbers[0]&1 == 1,
 	}}, nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"bucketgate/bitbucket"
+	"bucketgate/internal/audit"
 	"bucketgate/policy"
 )
 
@@ -27,6 +28,10 @@ const (
 	ResultTooLarge      Code = "result_too_large"
 	AuditUnavailable    Code = "audit_unavailable"
 	Internal            Code = "internal"
+
+	// Of the admin's tools only.
+	Conflict Code = "conflict" // the version is not the current one
+	InUse    Code = "in_use"   // the message names who uses it
 )
 
 // An Error is what a caller reads when a call fails: what happened and why,
@@ -125,7 +130,7 @@ func (b *Toolbox) Words(err error, call string) *Error {
 	case errors.Is(err, errCursor):
 		return invalid("The cursor does not belong to this call: it is sealed to the tool, its arguments and your access, and one of them has changed.",
 			"Call again without cursor, or with exactly the arguments of the call that returned it.")
-	case errors.Is(err, errAudit):
+	case errors.Is(err, errAudit), errors.Is(err, audit.ErrUnavailable):
 		return &Error{AuditUnavailable, "The call could not be written to the audit log, so it is refused.", "Nothing was returned. Tell an admin; try again later."}
 	}
 	return &Error{Internal, "Internal error in call " + call + ".", "Try again; if it stays so, tell an admin the call's ID."}

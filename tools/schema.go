@@ -9,16 +9,16 @@ import (
 
 // reflectSchema returns the JSON Schema of a struct, parsed and as compact
 // JSON. Objects are closed: additionalProperties is false.
-func reflectSchema[T any](edits ...func(*jsonschema.Schema)) (*jsonschema.Schema, json.RawMessage) {
+func reflectSchema(of any, edits ...func(*jsonschema.Schema)) (*jsonschema.Schema, json.RawMessage) {
 	reflector := jsonschema.Reflector{DoNotReference: true, ExpandedStruct: true, Anonymous: true}
-	schema := reflector.Reflect(new(T))
+	schema := reflector.Reflect(of)
 	schema.Version = ""
 	for _, edit := range edits {
 		edit(schema)
 	}
 	raw, err := json.Marshal(schema)
 	if err != nil || schema.Type != "object" {
-		panic(fmt.Sprintf("tools: %T has no object schema: %v", *new(T), err))
+		panic(fmt.Sprintf("tools: %T has no object schema: %v", of, err))
 	}
 	return schema, raw
 }
