@@ -39,8 +39,7 @@ func myAccess() tools.Tool {
 				scope.Actions = append(scope.Actions, string(action))
 			}
 			out.Scopes = append(out.Scopes, scope)
-			words = append(words, fmt.Sprintf("Through scope %s you may %s in workspace %s: %s; %s.",
-				a.Scope, strings.Join(scope.Actions, ", "), a.Workspace, a.Repositories, a.Branches))
+			words = append(words, accessWords(a))
 		}
 		out.Summary = strings.Join(words, " ")
 		if len(words) == 0 {
@@ -48,4 +47,14 @@ func myAccess() tools.Tool {
 		}
 		return out, nil
 	})
+}
+
+// accessWords tells the rules of one scope.
+func accessWords(a policy.Access) string {
+	actions := make([]string, len(a.Actions))
+	for i, action := range a.Actions {
+		actions[i] = string(action)
+	}
+	return fmt.Sprintf("Through scope %s you may %s in workspace %s: %s; %s.",
+		a.Scope, strings.Join(actions, ", "), a.Workspace, a.Repositories, a.Branches)
 }

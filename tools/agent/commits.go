@@ -11,12 +11,12 @@ import (
 )
 
 type listCommitsInput struct {
-	Repository string `json:"repository" jsonschema:"minLength=1,maxLength=257"`
-	Branch     string `json:"branch,omitempty" jsonschema:"maxLength=1024"`
-	Path       string `json:"path,omitempty" jsonschema:"maxLength=4096"`
-	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1,maxLength=128"`
+	Repository string `json:"repository"`
+	Branch     string `json:"branch,omitempty"`
+	Path       string `json:"path,omitempty"`
+	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1"`
 	Limit      int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=100"`
-	Cursor     string `json:"cursor,omitempty" jsonschema:"maxLength=12000"`
+	Cursor     string `json:"cursor,omitempty"`
 	Detail     string `json:"detail,omitempty" jsonschema:"enum=concise,enum=full"`
 }
 
@@ -57,7 +57,7 @@ func listCommits(client *bitbucket.Client) tools.Tool {
 		if err != nil {
 			return listCommitsOutput{}, err
 		}
-		at, err := r.revision(ctx, repository, in.Branch, "", start.Pin)
+		at, err := r.pinned(ctx, repository, in.Branch, "", start.Commit)
 		if err != nil {
 			return listCommitsOutput{}, err
 		}
@@ -67,7 +67,7 @@ func listCommits(client *bitbucket.Client) tools.Tool {
 		}
 		page, err := client.Commits(ctx, path, bitbucket.ListOptions{From: start.Position, Limit: limit, Budget: call.Budget, Progress: call.Progress})
 		if err != nil {
-			return listCommitsOutput{}, aboutPath(path, err)
+			return listCommitsOutput{}, aboutHistory(path, err)
 		}
 		out := listCommitsOutput{FullName: repository.FullName, Scopes: at.commit.Repo().Scopes(), Branch: at.branch}
 		rows := drawn(page.Rows, func(e bitbucket.LogEntry) commitRow { return drawCommit(e, in.Detail) })
@@ -84,8 +84,8 @@ func listCommits(client *bitbucket.Client) tools.Tool {
 // within ends a summary.
 func within(scopes []string) string { return " within scope " + strings.Join(scopes, ", ") + "." }
 
-// aboutPath says which file or folder was not found, where one was asked for.
-func aboutPath(path policy.Path, err error) error {
+// aboutHistory says which file or folder was not found, where one was asked for.
+func aboutHistory(path policy.Path, err error) error {
 	if path.Text() == "" {
 		return &tools.About{Kind: "commit", Name: shortened(path.Commit().Hash()), Err: err}
 	}
@@ -104,9 +104,9 @@ func drawCommit(e bitbucket.LogEntry, detail string) commitRow {
 func shortened(hash string) string { return hash[:min(len(hash), shortHash)] }
 
 type getCommitInput struct {
-	Repository string `json:"repository" jsonschema:"minLength=1,maxLength=257"`
-	Commit     string `json:"commit" jsonschema:"maxLength=64,description=7 to 40 hex digits"`
-	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1,maxLength=128"`
+	Repository string `json:"repository"`
+	Commit     string `json:"commit" jsonschema:"description=7 to 40 hex digits"`
+	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1"`
 }
 
 type getCommitOutput struct {
@@ -135,7 +135,7 @@ func getCommit(client *bitbucket.Client) tools.Tool {
 		if err != nil {
 			return getCommitOutput{}, err
 		}
-		at, err := r.revision(ctx, repository, "", in.Commit, "")
+		at, err := r.revision(ctx, repository, "", in.Commit)
 		if err != nil {
 			return getCommitOutput{}, err
 		}

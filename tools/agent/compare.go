@@ -40,9 +40,10 @@ func changesOf(ctx context.Context, client *bitbucket.Client, call *tools.Call, 
 
 // changeInWords writes a change as in "modified docs/a.md +3 -1".
 func changeInWords(c bitbucket.Change) string {
-	path := c.Path
+	const share = 1 << 10 // a path of four thousand characters is one too
+	path := tools.FitText(c.Path, share)
 	if c.OldPath != "" {
-		path = c.OldPath + " -> " + c.Path
+		path = tools.FitText(c.OldPath, share) + " -> " + path
 	}
 	return fmt.Sprintf("%s %s +%d -%d", c.Status, path, c.Added, c.Removed)
 }
@@ -65,12 +66,12 @@ func (c changes) fit() (rows []string, notice string) {
 }
 
 type compareInput struct {
-	Repository string `json:"repository" jsonschema:"minLength=1,maxLength=257"`
-	From       string `json:"from" jsonschema:"minLength=1,maxLength=1024,description=Branch or commit: the old side"`
-	To         string `json:"to" jsonschema:"minLength=1,maxLength=1024,description=The new side"`
-	Path       string `json:"path,omitempty" jsonschema:"maxLength=4096"`
-	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1,maxLength=128"`
-	Cursor     string `json:"cursor,omitempty" jsonschema:"maxLength=12000"`
+	Repository string `json:"repository"`
+	From       string `json:"from" jsonschema:"description=Branch or commit: the old side"`
+	To         string `json:"to" jsonschema:"description=The new side"`
+	Path       string `json:"path,omitempty"`
+	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1"`
+	Cursor     string `json:"cursor,omitempty"`
 }
 
 type compareOutput struct {
@@ -110,25 +111,18 @@ func (c comparer) compare(ctx context.Context) (compareOutput, error) {
 	if err != nil {
 		return compareOutput{}, err
 	}
-	from, err := c.either(ctx, repository, c.in.From)
+	comparison, err := among(ctx, c.resolver, repository, func(repository bitbucket.Repository) (policy.Comparison, error) { return c.judge(ctx, repository) })
 	if err != nil {
 		return compareOutput{}, err
 	}
-	to, err := c.either(ctx, repository, c.in.To)
-	if err != nil {
-		return compareOutput{}, err
-	}
-	ends := from.commit.Hash() + ".." + to.commit.Hash()
+	_, newer, older := comparison.Sides()
+	ends := older + ".." + newer
 	if start.Position.Query != "" && start.Position.Query != ends {
 		return compareOutput{}, tools.Invalid("One of the two has moved on since the comparison began.", "Call again without cursor.")
 	}
-	comparison, err := c.comparison(from, to)
-	if err != nil {
-		return compareOutput{}, err
-	}
 	out := compareOutput{
 		FullName: repository.FullName, Scopes: comparison.Repo().Scopes(),
-		From: shortened(from.commit.Hash()), To: shortened(to.commit.Hash()),
+		From: shortened(older), To: shortened(newer),
 	}
 	if start.Position.Query == "" {
 		if err := c.begin(ctx, comparison, &out); err != nil {
@@ -149,8 +143,16 @@ func (c comparer) compare(ctx context.Context) (compareOutput, error) {
 	return out, nil
 }
 
-// comparison judges the two ends together: one scope has to allow both.
-func (c comparer) comparison(from, to revision) (policy.Comparison, error) {
+// judge judges the two ends together: one scope has to allow both.
+func (c comparer) judge(ctx context.Context, repository bitbucket.Repository) (policy.Comparison, error) {
+	from, err := c.either(ctx, repository, c.in.From)
+	if err != nil {
+		return policy.Comparison{}, err
+	}
+	to, err := c.either(ctx, repository, c.in.To)
+	if err != nil {
+		return policy.Comparison{}, err
+	}
 	comparison, ok := to.commit.ChangesSince(from.commit)
 	if !ok {
 		refused := to.commit.Repo().Refuse("no scope allows both ends of the comparison")

@@ -9,7 +9,7 @@ import (
 // list goes on. shell is the answer without its rows; pin is the commit that
 // the list is of, "" where it is of none.
 func cut[Row, Found any](call *tools.Call, rows []Row, page bitbucket.Page[Found], shell any, pin string) (kept []Row, cursor, notice string) {
-	seal := func(at bitbucket.Position) string { return call.SealPlace(tools.Place{Position: at, Pin: pin}) }
+	seal := func(at bitbucket.Position) string { return call.SealPlace(tools.Place{Position: at, Commit: pin}) }
 	longest := ""
 	if page.Next != nil {
 		longest = seal(*page.Next)

@@ -13,12 +13,12 @@ import (
 )
 
 type listPipelinesInput struct {
-	Repository string `json:"repository" jsonschema:"minLength=1,maxLength=257"`
-	Branch     string `json:"branch,omitempty" jsonschema:"maxLength=1024"`
+	Repository string `json:"repository"`
+	Branch     string `json:"branch,omitempty"`
 	Status     string `json:"status,omitempty" jsonschema:"enum=pending,enum=running,enum=passed,enum=failed,enum=stopped,enum=error"`
-	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1,maxLength=128"`
+	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1"`
 	Limit      int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=100"`
-	Cursor     string `json:"cursor,omitempty" jsonschema:"maxLength=12000"`
+	Cursor     string `json:"cursor,omitempty"`
 }
 
 type listPipelinesOutput struct {
@@ -120,11 +120,11 @@ func defaultBranch(repository bitbucket.Repository) []policy.Branch {
 }
 
 type getPipelineInput struct {
-	Repository string   `json:"repository" jsonschema:"minLength=1,maxLength=257"`
+	Repository string   `json:"repository"`
 	Number     int      `json:"number" jsonschema:"minimum=1,maximum=2147483647"`
 	Include    []string `json:"include,omitempty" jsonschema:"enum=steps,enum=log"`
 	Step       int      `json:"step,omitempty" jsonschema:"minimum=1,maximum=100,description=Of which to show the log (the first failed or the last)"`
-	Scope      string   `json:"scope,omitempty" jsonschema:"minLength=1,maxLength=128"`
+	Scope      string   `json:"scope,omitempty" jsonschema:"minLength=1"`
 }
 
 type getPipelineOutput struct {
@@ -174,10 +174,13 @@ func (r pipelineReader) read(ctx context.Context) (getPipelineOutput, error) {
 	if err != nil {
 		return getPipelineOutput{}, err
 	}
-	p, err := r.client.Pipeline(ctx, repository.Repo, r.in.Number, defaultBranch(repository))
+	p, err := among(ctx, r.resolver, repository, func(repository bitbucket.Repository) (bitbucket.Pipeline, error) {
+		return r.client.Pipeline(ctx, repository.Repo, r.in.Number, defaultBranch(repository))
+	})
 	if err != nil {
 		return getPipelineOutput{}, r.about(err)
 	}
+	p.Pipeline.Use()
 	out := getPipelineOutput{
 		FullName: repository.FullName, Scopes: p.Pipeline.Repo().Scopes(), Number: p.Pipeline.Number(), State: p.State, Target: p.Target,
 		Commit: shortened(p.Commit), Trigger: p.Trigger, Creator: p.Creator, CreatedOn: timestamp(p.CreatedOn), CompletedOn: timestamp(p.CompletedOn),
@@ -238,7 +241,7 @@ func interesting(steps []bitbucket.Step) int {
 	return len(steps)
 }
 
-const logShare = 6 << 10 // bytes of a log in one answer
+const logShare = 4 << 10 // bytes of a log in one answer
 
 func (r pipelineReader) log(ctx context.Context, step bitbucket.Step, number int, out *getPipelineOutput) error {
 	found, err := r.client.StepLog(ctx, step.Right)

@@ -12,14 +12,14 @@ import (
 )
 
 type listPullRequestsInput struct {
-	Repository string `json:"repository" jsonschema:"minLength=1,maxLength=257"`
+	Repository string `json:"repository"`
 	State      string `json:"state,omitempty" jsonschema:"enum=open,enum=merged,enum=declined,enum=superseded,enum=all"`
 	Author     string `json:"author,omitempty" jsonschema:"maxLength=128"`
-	Branch     string `json:"branch,omitempty" jsonschema:"maxLength=1024,description=At either end"`
+	Branch     string `json:"branch,omitempty" jsonschema:"description=At either end"`
 	Query      string `json:"query,omitempty" jsonschema:"maxLength=128,description=Part of the title"`
-	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1,maxLength=128"`
+	Scope      string `json:"scope,omitempty" jsonschema:"minLength=1"`
 	Limit      int    `json:"limit,omitempty" jsonschema:"minimum=1,maximum=100"`
-	Cursor     string `json:"cursor,omitempty" jsonschema:"maxLength=12000"`
+	Cursor     string `json:"cursor,omitempty"`
 }
 
 type listPullRequestsOutput struct {
@@ -139,10 +139,10 @@ func sourceOf(p bitbucket.PullRequest) string {
 }
 
 type getPullRequestInput struct {
-	Repository string   `json:"repository" jsonschema:"minLength=1,maxLength=257"`
+	Repository string   `json:"repository"`
 	ID         int      `json:"id" jsonschema:"minimum=1,maximum=2147483647"`
 	Include    []string `json:"include,omitempty" jsonschema:"enum=diffstat,enum=diff,enum=comments,enum=tasks,enum=statuses,enum=commits"`
-	Scope      string   `json:"scope,omitempty" jsonschema:"minLength=1,maxLength=128"`
+	Scope      string   `json:"scope,omitempty" jsonschema:"minLength=1"`
 }
 
 type getPullRequestOutput struct {
@@ -201,10 +201,13 @@ func (r pullRequestReader) read(ctx context.Context) (getPullRequestOutput, erro
 	if err != nil {
 		return getPullRequestOutput{}, err
 	}
-	p, err := r.client.PullRequest(ctx, repository.Repo, r.in.ID)
+	p, err := among(ctx, r.resolver, repository, func(repository bitbucket.Repository) (bitbucket.PullRequest, error) {
+		return r.client.PullRequest(ctx, repository.Repo, r.in.ID)
+	})
 	if err != nil {
 		return getPullRequestOutput{}, r.about(err)
 	}
+	p.PullRequest.Use()
 	out := getPullRequestOutput{
 		FullName: repository.FullName, Scopes: p.PullRequest.Repo().Scopes(), ID: p.PullRequest.Number(), Title: p.Title, State: stateOf(p), Author: p.Author,
 		Source: sourceOf(p), Destination: p.Destination, Description: tools.FitText(p.Description, descriptionShare), CreatedOn: timestamp(p.CreatedOn), UpdatedOn: timestamp(p.UpdatedOn),
@@ -239,7 +242,10 @@ func (r pullRequestReader) include(ctx context.Context, p bitbucket.PullRequest,
 		case part.needsSource && !whole:
 			out.Notices = append(out.Notices, part.name+" is withheld: your scope does not include the source.")
 		default:
-			if err := part.read(ctx, p, out); err != nil {
+			err := part.read(ctx, p, out)
+			if tools.IsNotFound(err) { // such as the commits of a fork that was deleted
+				out.Notices = append(out.Notices, part.name+" is not there: Bitbucket does not find it.")
+			} else if err != nil {
 				return err
 			}
 		}
@@ -261,9 +267,9 @@ func (r pullRequestReader) options() bitbucket.ListOptions {
 }
 
 func (r pullRequestReader) changes(ctx context.Context, p bitbucket.PullRequest, out *getPullRequestOutput) error {
-	comparison, ok := p.Changes()
-	if !ok {
-		return bitbucket.ErrNotFound
+	comparison, err := r.client.PullRequestChanges(ctx, p.Ends())
+	if err != nil {
+		return err
 	}
 	found, err := changesOf(ctx, r.client, r.call, comparison)
 	if err != nil {
@@ -278,9 +284,9 @@ func (r pullRequestReader) changes(ctx context.Context, p bitbucket.PullRequest,
 }
 
 func (r pullRequestReader) diff(ctx context.Context, p bitbucket.PullRequest, out *getPullRequestOutput) error {
-	comparison, ok := p.Changes()
-	if !ok {
-		return bitbucket.ErrNotFound
+	comparison, err := r.client.PullRequestChanges(ctx, p.Ends())
+	if err != nil {
+		return err
 	}
 	files, err := r.client.Diff(ctx, comparison)
 	if err != nil {

@@ -171,8 +171,10 @@ func (l repoLister) walk(ctx context.Context, limit int) (foundRepos, error) {
 			found.next = &tools.Place{Walk: i}
 			return found, nil
 		}
+		// The limit is the same for each, whatever still fits: it is the length
+		// of Bitbucket's pages, and the next call goes on by their number.
 		page, err := l.client.Repositories(ctx, found.workspaces[i], bitbucket.ListOptions{
-			From: start.Position, Limit: limit - len(found.rows),
+			From: start.Position, Limit: limit,
 			Query: l.in.Query, Visibility: bitbucket.Visibility(l.in.Visibility),
 			Detail: detailOf(l.in.Detail), Budget: l.call.Budget, Progress: l.call.Progress,
 		})
@@ -181,6 +183,10 @@ func (l repoLister) walk(ctx context.Context, limit int) (foundRepos, error) {
 		}
 		for j, row := range page.Rows {
 			if !seen[row.FullName] {
+				if len(found.rows) == limit {
+					found.next = &tools.Place{Walk: i, Position: page.At[j]}
+					return found, nil
+				}
 				seen[row.FullName] = true
 				found.rows = append(found.rows, row)
 				found.at = append(found.at, tools.Place{Walk: i, Position: page.At[j]})

@@ -20,9 +20,7 @@ type revision struct {
 // it names, the head of the branch that it names, or the head of the default
 // branch. Whatever it is, what is asked for afterwards is a whole hash that an
 // allowed branch reaches.
-//
-// pin is the hash that an earlier page of the same list was of, "" for none.
-func (r resolver) revision(ctx context.Context, repository bitbucket.Repository, branch, commit, pin string) (revision, error) {
+func (r resolver) revision(ctx context.Context, repository bitbucket.Repository, branch, commit string) (revision, error) {
 	switch {
 	case branch != "" && commit != "":
 		return revision{}, tools.Invalid("Both branch and commit are given.", "Name one of them; leave both out for the default branch.")
@@ -30,17 +28,13 @@ func (r resolver) revision(ctx context.Context, repository bitbucket.Repository,
 		return revision{}, tools.Invalid("The repository has no default branch within your scope.",
 			"Name a branch; "+r.call.ToolName("list_branches")+" lists those that your scope allows.")
 	}
-	return r.among(ctx, repository, func(repository bitbucket.Repository) (revision, error) {
+	return among(ctx, r, repository, func(repository bitbucket.Repository) (revision, error) {
 		if commit != "" {
 			found, err := r.commit(ctx, repository, commit)
 			return revision{commit: found}, err
 		}
 		name := cmp.Or(branch, repository.DefaultBranch)
 		head, err := r.head(ctx, repository, name)
-		if err != nil || pin == "" || pin == head.Hash() {
-			return revision{head, name}, err
-		}
-		head, err = r.stillOn(ctx, repository, name, pin)
 		return revision{head, name}, err
 	})
 }
@@ -49,24 +43,22 @@ func (r resolver) revision(ctx context.Context, repository bitbucket.Repository,
 // the text could be both, the branch is tried first: its name is what callers
 // see in lists.
 func (r resolver) either(ctx context.Context, repository bitbucket.Repository, text string) (revision, error) {
-	return r.among(ctx, repository, func(repository bitbucket.Repository) (revision, error) {
-		_, notHash := repository.Repo.CommitName(text)
-		if _, isBranch := repository.Repo.Sees(text); isBranch || notHash != nil {
-			head, err := r.head(ctx, repository, text)
-			if err == nil || notHash != nil || !tools.IsNotFound(err) {
-				return revision{head, text}, err
-			}
+	_, notHash := repository.Repo.CommitName(text)
+	if _, isBranch := repository.Repo.Sees(text); isBranch || notHash != nil {
+		head, err := r.head(ctx, repository, text)
+		if err == nil || notHash != nil || !tools.IsNotFound(err) {
+			return revision{head, text}, err
 		}
-		found, err := r.commit(ctx, repository, text)
-		return revision{commit: found}, err
-	})
+	}
+	found, err := r.commit(ctx, repository, text)
+	return revision{commit: found}, err
 }
 
-// among looks in the repository that answered and, where the commit is not
-// found there, in what the caller's other scopes of the same workspace allow of
-// it: each has branches and a credential of its own, and only one of them has
-// to allow what is asked for.
-func (r resolver) among(ctx context.Context, repository bitbucket.Repository, look func(bitbucket.Repository) (revision, error)) (revision, error) {
+// among looks in the repository that answered and, where nothing is found
+// there, in what the caller's other scopes of the same workspace allow of it:
+// each has branches and a credential of its own, and only one of them has to
+// allow what is asked for.
+func among[T any](ctx context.Context, r resolver, repository bitbucket.Repository, look func(bitbucket.Repository) (T, error)) (T, error) {
 	found, err := look(repository)
 	if !tools.IsNotFound(err) {
 		return found, err
@@ -80,7 +72,7 @@ func (r resolver) among(ctx context.Context, repository bitbucket.Repository, lo
 			return found, nil
 		}
 	}
-	return revision{}, err
+	return found, err
 }
 
 // others are the same repository through the caller's scopes that have another
@@ -110,24 +102,6 @@ func (r resolver) head(ctx context.Context, repository bitbucket.Repository, nam
 	}
 	head.Use()
 	return head, nil
-}
-
-// stillOn returns the commit that a list was of when its branch has moved on
-// since: it has to be reached still.
-func (r resolver) stillOn(ctx context.Context, repository bitbucket.Repository, branch, pin string) (policy.Commit, error) {
-	name, err := repository.Repo.CommitName(pin)
-	if err != nil {
-		return policy.Commit{}, err
-	}
-	checked, err := repository.Repo.Branch(branch)
-	if err != nil {
-		return policy.Commit{}, err
-	}
-	found, err := r.client.Commit(ctx, name, []policy.Branch{checked})
-	if tools.IsNotFound(err) {
-		return policy.Commit{}, tools.Invalid("The branch was rewritten since the list began.", "Call again without cursor.")
-	}
-	return found, err
 }
 
 // commit returns the commit of a hash where an allowed branch reaches it. The

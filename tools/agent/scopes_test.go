@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -104,4 +105,26 @@ func TestBranchesOfTwoCredentials(t *testing.T) {
 		cursor = `,"cursor":"` + next + `"`
 	}
 	assert.Equal(t, []string{"develop", "main", "feature/x"}, names)
+}
+
+// The second workspace's list begins in what is left of an answer, and goes on
+// in the next.
+func TestListsOfSeveralWorkspacesGiveEveryRowOnce(t *testing.T) {
+	up := bitbuckettest.New(t)
+	for i := range 60 {
+		if i < 20 {
+			up.Repository(fmt.Sprintf("acme/r%02d", i), "main")
+		}
+		up.Repository(fmt.Sprintf("mallory/r%02d", i), "main")
+	}
+	d := newDesk(t, up, policy.Definition{Name: "ours"}, policy.Definition{Name: "theirs", Workspace: "mallory", Credential: "other"})
+	for _, limit := range []int{7, 20, 25, 100} {
+		rows, _ := every(d, "list_repos", fmt.Sprintf(`{"limit":%d}`, limit), "repositories")
+		seen := map[string]bool{}
+		for _, name := range column(rows, "full_name") {
+			seen[name] = true
+		}
+		assert.Len(t, rows, 80, "limit %d", limit)
+		assert.Len(t, seen, 80, "limit %d", limit)
+	}
 }
