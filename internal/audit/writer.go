@@ -181,6 +181,7 @@ func (w *Writer) Commit(ctx context.Context, e Event) error {
 	if err := w.put(e, done); err != nil {
 		return err
 	}
+	count(ctx)
 	select {
 	case err := <-done:
 		return err
@@ -228,6 +229,19 @@ func (w *Writer) refusal() error {
 	return nil
 }
 
+// Err says why the writer takes nothing now, nil when it does.
+func (w *Writer) Err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return fmt.Errorf("%w: it is closed", ErrUnavailable)
+	}
+	if w.failed != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, w.failed)
+	}
+	return nil
+}
+
 // With writes the event together with the change that it records. It writes
 // what was queued before, signs the event and hands it to commit, which puts
 // the change and the record into one transaction of its own. The chain moves on
@@ -259,6 +273,7 @@ func (w *Writer) With(ctx context.Context, e Event, commit func(Record) error) e
 		return err
 	}
 	w.chain.advance(record)
+	count(ctx)
 	if err := w.writeHead(true); err != nil {
 		_ = w.fail(err) // the change is made: only what comes next can be refused
 	}

@@ -22,6 +22,21 @@ type Client struct {
 // stored as a hash only.
 func (s *Service) CreateClient(ctx context.Context, actor Actor, c Client) (store.Client, secret.Text, error) {
 	key, prefix, hash := secret.NewClientKey()
+	created, err := s.createClient(ctx, actor, c, prefix, hash)
+	if err != nil {
+		return store.Client{}, secret.Text{}, err
+	}
+	return created, key, nil
+}
+
+// CreateClientWithoutKey adds a client that cannot connect before
+// ReplaceClientKey makes its first key. It is for a face that must not show a
+// key: one that nobody has seen should not be good.
+func (s *Service) CreateClientWithoutKey(ctx context.Context, actor Actor, c Client) (store.Client, error) {
+	return s.createClient(ctx, actor, c, "", nil)
+}
+
+func (s *Service) createClient(ctx context.Context, actor Actor, c Client, prefix string, hash []byte) (store.Client, error) {
 	var created store.Client
 	err := s.change(ctx, action{actor: actor, tool: "create_client", target: c.Name}, func(tx *store.Tx) error {
 		record, err := clientRecord(tx, actor, c)
@@ -32,10 +47,7 @@ func (s *Service) CreateClient(ctx context.Context, actor Actor, c Client) (stor
 		created, err = tx.CreateClient(record)
 		return err
 	})
-	if err != nil {
-		return store.Client{}, secret.Text{}, err
-	}
-	return created, key, nil
+	return created, err
 }
 
 // UpdateClient replaces the role, scopes and, where it is given, the expiry of
@@ -110,19 +122,16 @@ func (s *Service) Clients(ctx context.Context) ([]store.Client, error) {
 }
 
 func clientRecord(tx *store.Tx, actor Actor, c Client) (store.Client, error) {
-	if err := checkName("client", c.Name); err != nil {
-		return store.Client{}, err
-	}
 	if c.Role == "" {
 		c.Role = "agent"
 	}
-	if c.Role != "agent" && c.Role != "admin" {
-		return store.Client{}, refusef("there is no role %q; it is agent or admin", c.Role)
-	}
+	wrong := []error{checkName("client", c.Name), checkRole(c.Role)}
 	for _, name := range c.Scopes {
-		if _, err := findScope(tx, name); err != nil {
-			return store.Client{}, err
-		}
+		_, err := findScope(tx, name)
+		wrong = append(wrong, at("scopes", err))
+	}
+	if err := together(wrong...); err != nil {
+		return store.Client{}, err
 	}
 	scopes := slices.Compact(slices.Sorted(slices.Values(c.Scopes)))
 	record := store.Client{Meta: store.Meta{UpdatedBy: actor.Name}, Name: c.Name, Role: c.Role, Scopes: scopes}
@@ -132,6 +141,13 @@ func clientRecord(tx *store.Tx, actor Actor, c Client) (store.Client, error) {
 		record.ExpiresAt = tx.Now().Add(c.ExpiresIn)
 	}
 	return record, nil
+}
+
+func checkRole(role string) error {
+	if role != "agent" && role != "admin" {
+		return refuseAt("role", "there is no role %q; it is agent or admin", role)
+	}
+	return nil
 }
 
 // findClient returns a client that is not revoked.

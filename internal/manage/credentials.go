@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -31,45 +32,77 @@ const (
 // CreateCredential adds a credential. Without a key it is stored as "not set",
 // and nothing can be asked with it until it has one.
 func (s *Service) CreateCredential(ctx context.Context, actor Actor, c Credential) (store.Credential, error) {
+	return s.createCredential(ctx, credentialAction(actor, "create_credential", c.Provider, c.Name), c, nil)
+}
+
+// createCredential adds a credential and, in the same transaction, what then
+// does with it.
+func (s *Service) createCredential(ctx context.Context, a action, c Credential, then func(*store.Tx, store.Credential) error) (store.Credential, error) {
 	var created store.Credential
-	err := s.change(ctx, credentialAction(actor, "create_credential", c.Provider, c.Name), func(tx *store.Tx) error {
+	err := s.change(ctx, a, func(tx *store.Tx) error {
 		provider, err := findProvider(tx, c.Provider)
 		if err != nil {
 			return err
 		}
-		record, err := credentialRecord(actor, c)
+		record, err := credentialRecord(a.actor, c)
 		if err != nil {
 			return err
 		}
+		if err := checkSensitive(record.Fields, nil); err != nil {
+			return err
+		}
 		record.ProviderID = provider.ID
-		created, err = tx.CreateCredential(record)
-		return err
+		if created, err = tx.CreateCredential(record); err != nil || then == nil {
+			return err
+		}
+		return then(tx, created)
 	})
 	return created, err
 }
 
 // UpdateCredential replaces a credential. Without a key it keeps the stored
-// one.
+// one, and so it does with a sensitive field that has no value.
 func (s *Service) UpdateCredential(ctx context.Context, actor Actor, version int64, c Credential) (store.Credential, error) {
+	return s.updateCredential(ctx, credentialAction(actor, "update_credential", c.Provider, c.Name), version, c, nil)
+}
+
+func (s *Service) updateCredential(ctx context.Context, a action, version int64, c Credential, then func(*store.Tx, store.Credential) error) (store.Credential, error) {
 	var updated store.Credential
-	err := s.change(ctx, credentialAction(actor, "update_credential", c.Provider, c.Name), func(tx *store.Tx) error {
+	err := s.change(ctx, a, func(tx *store.Tx) error {
 		current, err := findCredential(tx, c.Provider, c.Name)
 		if err != nil {
 			return err
 		}
-		record, err := credentialRecord(actor, c)
+		record, err := credentialRecord(a.actor, c)
 		if err != nil {
 			return err
 		}
+		if err := checkSensitive(record.Fields, current.Fields); err != nil {
+			return err
+		}
 		record.Meta, record.ProviderID = current.Meta, current.ProviderID
-		record.UpdatedBy = actor.Name
+		record.UpdatedBy = a.actor.Name
 		if version != 0 {
 			record.Version = version
 		}
-		updated, err = tx.UpdateCredential(record)
-		return err
+		if updated, err = tx.UpdateCredential(record); err != nil || then == nil {
+			return err
+		}
+		return then(tx, updated)
 	})
 	return updated, err
+}
+
+// checkSensitive refuses a sensitive field without a value, unless there is one
+// to keep.
+func checkSensitive(fields, current []store.Field) error {
+	for _, f := range fields {
+		kept := slices.ContainsFunc(current, func(c store.Field) bool { return c.Key == f.Key && c.Sensitive })
+		if f.Sensitive && f.Secret.IsZero() && !kept {
+			return refusef("the sensitive field %q needs a value", f.Key)
+		}
+	}
+	return nil
 }
 
 // DeleteCredential removes a credential that no scope uses.
@@ -100,14 +133,12 @@ func credentialAction(actor Actor, tool, provider, name string) action {
 // credentialRecord judges what is written down of a credential. No refusal
 // holds a value: it could be the key, typed into the wrong place.
 func credentialRecord(actor Actor, c Credential) (store.Credential, error) {
-	if err := checkName("credential", c.Name); err != nil {
-		return store.Credential{}, err
+	username, fields, badFields := splitFields(c)
+	badKey := CheckKey(c.Key, username)
+	if refused, ok := badKey.(*Refused); ok && badFields != nil && refused.Field == "username" {
+		badKey = nil // the user name may stand in the fields that cannot be read
 	}
-	username, fields, err := splitFields(c)
-	if err != nil {
-		return store.Credential{}, err
-	}
-	if err := CheckKey(c.Key, username); err != nil {
+	if err := together(checkName("credential", c.Name), badKey, badFields); err != nil {
 		return store.Credential{}, err
 	}
 	return store.Credential{
@@ -121,16 +152,16 @@ func credentialRecord(actor Actor, c Credential) (store.Credential, error) {
 func splitFields(c Credential) (username string, fields []store.Field, err error) {
 	username = strings.TrimSpace(c.Username)
 	if len(c.Fields) > maxFields {
-		return "", nil, refusef("a credential has at most %d fields", maxFields)
+		return "", nil, refuseAt("fields", "a credential has at most %d fields", maxFields)
 	}
 	seen := map[string]bool{}
 	for _, field := range c.Fields {
 		key := strings.TrimSpace(field.Key)
 		if key == "" || len(key) > maxNameBytes || len(field.Value) > maxFieldBytes || len(field.Secret.Reveal()) > maxFieldBytes {
-			return "", nil, refusef("a field has a key of at most %d characters and a value of at most %d bytes", maxNameBytes, maxFieldBytes)
+			return "", nil, refuseAt("fields", "a field has a key of at most %d characters and a value of at most %d bytes", maxNameBytes, maxFieldBytes)
 		}
 		if seen[strings.ToLower(key)] {
-			return "", nil, refusef("the field %q is given twice", key)
+			return "", nil, refuseAt("fields", "the field %q is given twice", key)
 		}
 		seen[strings.ToLower(key)] = true
 		if !strings.EqualFold(key, "username") {
@@ -140,7 +171,7 @@ func splitFields(c Credential) (username string, fields []store.Field, err error
 		}
 		value := strings.TrimSpace(field.Value + field.Secret.Reveal())
 		if username != "" && username != value {
-			return "", nil, refusef("the user name is given twice, and not the same")
+			return "", nil, refuseAt("username", "the user name is given twice, and not the same")
 		}
 		username = value
 	}
@@ -153,15 +184,15 @@ func CheckKey(key secret.Text, username string) error {
 	text := key.Reveal()
 	switch {
 	case strings.ContainsAny(username, ": \t\r\n"):
-		return refusef("the user name is the email of an Atlassian account: without blanks and ':'")
+		return refuseAt("username", "the user name is the email of an Atlassian account: without blanks and ':'")
 	case key.IsZero():
 		return nil
 	case len(text) > maxKeyBytes || strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
-		return refusef("the API key holds a blank or a control character, or is longer than %d bytes: give the bare key", maxKeyBytes)
+		return refuseAt("api_key", "the API key holds a blank or a control character, or is longer than %d bytes: give the bare key", maxKeyBytes)
 	case strings.HasPrefix(text, "ATBB"):
-		return refusef("the API key is an app password, which Bitbucket has not taken since 2026-07-28: create an API token instead, and give the account's email as user name")
+		return refuseAt("api_key", "the API key is an app password, which Bitbucket has not taken since 2026-07-28: create an API token instead, and give the account's email as user name")
 	case strings.HasPrefix(text, "ATATT") && username == "":
-		return refusef("the API key is an API token, which needs a user name: the email of the Atlassian account")
+		return refuseAt("username", "the API key is an API token, which needs a user name: the email of the Atlassian account")
 	}
 	return nil
 }

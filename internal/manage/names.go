@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"bucketgate/internal/store"
 )
 
 const maxNameBytes = 64
@@ -12,19 +14,19 @@ const maxNameBytes = 64
 // lists with commas and in the audit log, so that it is kept plain.
 func checkName(kind, name string) error {
 	if name == "" {
-		return refusef("a %s needs a name", kind)
+		return refuseAt("name", "a %s needs a name", kind)
 	}
 	if len(name) > maxNameBytes {
-		return refusef("the name of a %s has at most %d characters", kind, maxNameBytes)
+		return refuseAt("name", "the name of a %s has at most %d characters", kind, maxNameBytes)
 	}
 	for i, c := range []byte(name) {
 		plain := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 		if !plain && (i == 0 || !strings.ContainsRune("._- ", rune(c))) {
-			return refusef("the name of a %s has letters, digits, '.', '_', '-' and blanks only, and begins with a letter or digit", kind)
+			return refuseAt("name", "the name of a %s has letters, digits, '.', '_', '-' and blanks only, and begins with a letter or digit", kind)
 		}
 	}
 	if strings.HasSuffix(name, " ") {
-		return refusef("the name of a %s does not end with a blank", kind)
+		return refuseAt("name", "the name of a %s does not end with a blank", kind)
 	}
 	return nil
 }
@@ -42,7 +44,7 @@ func unknown(kind, name string, known []string) error {
 	if name == "" {
 		return refusef("no %s is named%s", kind, hint(kind, name, known))
 	}
-	return refusef("there is no %s %q%s", kind, name, hint(kind, name, known))
+	return &Refused{Words: fmt.Sprintf("there is no %s %q%s", kind, name, hint(kind, name, known)), Err: store.ErrNotFound}
 }
 
 // fewNames is how many names a refusal tells where none is like the given one.

@@ -48,7 +48,9 @@ func (s *Service) UpdateProvider(ctx context.Context, actor Actor, version int64
 		if err != nil {
 			return err
 		}
-		record, err := s.providerRecord(actor, p)
+		judged := actor
+		judged.AnyAPI = actor.AnyAPI || p.API == current.API // what stays was allowed to who set it
+		record, err := s.providerRecord(judged, p)
 		if err != nil {
 			return err
 		}
@@ -98,19 +100,8 @@ func (s *Service) Providers(ctx context.Context) ([]store.Provider, error) {
 
 // providerRecord judges what is written down of a provider.
 func (s *Service) providerRecord(actor Actor, p Provider) (store.Provider, error) {
-	if err := checkName("provider", p.Name); err != nil {
-		return store.Provider{}, err
-	}
-	if p.Type != "" && p.Type != providerType {
-		return store.Provider{}, refusef("there is no provider type %q; this release knows %q only", p.Type, providerType)
-	}
-	if len(p.Description) > maxDescriptionBytes {
-		return store.Provider{}, refusef("a description has at most %d bytes", maxDescriptionBytes)
-	}
-	if err := policy.CheckWorkspace(p.Workspace); err != nil {
-		return store.Provider{}, refusef("the workspace is the slug in the address of its page, such as acme: %v", err)
-	}
-	api, err := s.checkAPI(actor, p.API)
+	api, badAPI := s.checkAPI(actor, p.API)
+	err := together(checkName("provider", p.Name), checkType(p.Type), checkWorkspace(p.Workspace), checkDescription(p.Description), badAPI)
 	if err != nil {
 		return store.Provider{}, err
 	}
@@ -118,6 +109,31 @@ func (s *Service) providerRecord(actor Actor, p Provider) (store.Provider, error
 		Meta: store.Meta{UpdatedBy: actor.Name}, Name: p.Name, Type: providerType,
 		Workspace: p.Workspace, Description: strings.TrimSpace(p.Description), API: api,
 	}, nil
+}
+
+func checkType(text string) error {
+	if text != "" && text != providerType {
+		return refuseAt("type", "there is no provider type %q; this release knows %q only", text, providerType)
+	}
+	return nil
+}
+
+func checkWorkspace(text string) error {
+	err := policy.CheckWorkspace(text)
+	if err == nil {
+		return nil
+	}
+	if name, ok := errors.AsType[*policy.InvalidName](err); ok {
+		err = errors.New(name.Reason)
+	}
+	return refuseAt("workspace", "the workspace is the slug in the address of its page, such as acme; %v", err)
+}
+
+func checkDescription(text string) error {
+	if len(text) > maxDescriptionBytes {
+		return refuseAt("description", "a description has at most %d bytes", maxDescriptionBytes)
+	}
+	return nil
 }
 
 // checkAPI judges an address. A key that is sent to the wrong one is lost, so
@@ -128,10 +144,10 @@ func (s *Service) checkAPI(actor Actor, text string) (string, error) {
 	}
 	api, err := bitbucket.ParseAPI(text)
 	if err != nil {
-		return "", refusef("the api_url cannot be used: %v", err)
+		return "", refuseAt("api_url", "the api_url cannot be used: %v", err)
 	}
 	if api != bitbucket.DefaultAPI && !actor.AnyAPI && !s.config.AllowAPI(api) {
-		return "", refusef("the api_url %s is not allowed here: start the server with --allow-api-host %s, or set it on the command line", api, bitbucket.HostPort(api))
+		return "", refuseAt("api_url", "the api_url %s is not allowed here: start the server with --allow-api-host %s, or set it on the command line", api, bitbucket.HostPort(api))
 	}
 	return api, nil
 }
@@ -151,3 +167,7 @@ func findProvider(tx *store.Tx, name string) (store.Provider, error) {
 	}
 	return store.Provider{}, unknown("provider", name, known)
 }
+
+// IsBitbucketCloud reports whether a provider is asked at Bitbucket Cloud's own
+// address.
+func IsBitbucketCloud(p store.Provider) bool { return p.API == bitbucket.DefaultAPI }

@@ -39,23 +39,10 @@ type roll struct {
 // keeps them up to date until ctx ends.
 func NewRoster(ctx context.Context, db *store.Store, log *slog.Logger, names ...string) (*Roster, error) {
 	r := &Roster{store: db, names: names, log: log}
-	if err := r.load(ctx); err != nil {
+	err := follower{store: db, log: log, what: "the scopes", load: r.load, forget: func() { r.now.Store(&roll{}) }}.follow(ctx)
+	if err != nil {
 		return nil, err
 	}
-	reload := func() {
-		if err := r.load(ctx); err != nil && ctx.Err() == nil {
-			// What cannot be read allows nothing: the old rules may be the
-			// ones that an admin has just taken back.
-			r.now.Store(&roll{})
-			log.Error("loading the scopes; nothing is allowed until it works", "error", err)
-		}
-	}
-	go func() {
-		if err := db.Watch(ctx, reload); err != nil && ctx.Err() == nil {
-			r.now.Store(&roll{})
-			log.Error("watching the database; nothing is allowed any more", "error", err)
-		}
-	}()
 	return r, nil
 }
 

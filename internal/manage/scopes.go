@@ -1,6 +1,7 @@
 package manage
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -75,10 +76,10 @@ func (s *Service) UpdateScope(ctx context.Context, actor Actor, version int64, s
 
 func checkEmptied(current store.Scope, scope Scope) error {
 	if len(current.Repositories) > 0 && len(scope.Repositories) == 0 && !scope.AllRepositories {
-		return refusef("an empty list of repositories means all of them: say all_repositories if that is meant, or give the patterns")
+		return refuseAt("repositories", "an empty list of repositories means all of them: say all_repositories if that is meant, or give the patterns")
 	}
 	if len(current.Branches) > 0 && len(scope.Branches) == 0 && !scope.AllBranches {
-		return refusef("an empty list of branches means all of them: say all_branches if that is meant, or give the patterns")
+		return refuseAt("branches", "an empty list of branches means all of them: say all_branches if that is meant, or give the patterns")
 	}
 	return nil
 }
@@ -107,30 +108,24 @@ func (s *Service) Scopes(ctx context.Context) ([]store.Scope, error) {
 // scopeRecord judges what is written down of a scope: it must compile with
 // the provider and the credential that it names.
 func scopeRecord(tx *store.Tx, actor Actor, scope Scope) (store.Scope, policy.Scope, error) {
-	if err := checkName("scope", scope.Name); err != nil {
-		return store.Scope{}, policy.Scope{}, err
-	}
 	provider, err := findProvider(tx, scope.Provider)
 	if err != nil {
-		return store.Scope{}, policy.Scope{}, err
+		return store.Scope{}, policy.Scope{}, at("provider", err)
 	}
-	credential, err := findCredential(tx, scope.Provider, scope.Credential)
-	if err != nil {
-		return store.Scope{}, policy.Scope{}, err
-	}
-	if len(scope.Description) > maxDescriptionBytes {
-		return store.Scope{}, policy.Scope{}, refusef("a description has at most %d bytes", maxDescriptionBytes)
-	}
+	credential, noCredential := findCredential(tx, scope.Provider, scope.Credential)
 	if len(scope.Actions) == 0 {
 		scope.Actions = []policy.Action{policy.Read}
 	}
-	compiled, err := policy.Compile(policy.Definition{
-		Name: scope.Name, Description: scope.Description, API: provider.API, Workspace: provider.Workspace, Credential: credential.ID,
+	// The patterns are judged even where the name or the credential is wrong,
+	// so that all of it is told at once; then nothing is returned.
+	compiled, uncompilable := policy.Compile(policy.Definition{
+		Name: cmp.Or(scope.Name, "unnamed"), Description: scope.Description, API: provider.API, Workspace: provider.Workspace, Credential: cmp.Or(credential.ID, "none"),
 		Repositories: scope.Repositories, ExcludeRepositories: scope.ExcludeRepositories,
 		Branches: scope.Branches, ExcludeBranches: scope.ExcludeBranches, Actions: scope.Actions,
 	})
+	err = together(checkName("scope", scope.Name), checkDescription(scope.Description), at("credential", noCredential), uncompiled(uncompilable))
 	if err != nil {
-		return store.Scope{}, policy.Scope{}, &Refused{Words: err.Error(), Err: err}
+		return store.Scope{}, policy.Scope{}, err
 	}
 	return store.Scope{
 		Meta: store.Meta{UpdatedBy: actor.Name}, Name: scope.Name, ProviderID: provider.ID, CredentialID: credential.ID,
@@ -138,6 +133,18 @@ func scopeRecord(tx *store.Tx, actor Actor, scope Scope) (store.Scope, policy.Sc
 		Repositories: scope.Repositories, ExcludeRepositories: scope.ExcludeRepositories,
 		Branches: scope.Branches, ExcludeBranches: scope.ExcludeBranches, Actions: scope.Actions,
 	}, compiled, nil
+}
+
+// uncompiled says which field of a scope does not compile.
+func uncompiled(err error) error {
+	if err == nil {
+		return nil
+	}
+	field := ""
+	if pattern, ok := errors.AsType[*policy.InvalidPattern](err); ok {
+		field = pattern.Field
+	}
+	return &Refused{Words: err.Error(), Field: field, Err: err}
 }
 
 func findScope(tx *store.Tx, name string) (store.Scope, error) {

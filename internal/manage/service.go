@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"bucketgate/bitbucket"
@@ -31,25 +32,39 @@ type Config struct {
 	// AllowAPI reports whether an actor without AnyAPI may name an address
 	// beside Bitbucket Cloud's. Nil allows none.
 	AllowAPI func(api string) bool
+
+	// LinkTTL is how long a one-time link is good; 0 is DefaultLinkTTL.
+	LinkTTL time.Duration
 }
 
 // A Service manages providers, credentials, scopes and clients. All rules
 // about them are here or below; its faces hold none.
-type Service struct{ config Config }
+type Service struct {
+	config Config
+
+	// Of one-time links that are not good: what is written down of them.
+	deadLinks, unknownLinks quota
+}
 
 // New returns a service.
 func New(config Config) *Service {
 	if config.AllowAPI == nil {
 		config.AllowAPI = func(string) bool { return false }
 	}
-	return &Service{config}
+	if config.LinkTTL == 0 {
+		config.LinkTTL = DefaultLinkTTL
+	}
+	// A link that is known was somebody's once, and who comes with it is worth
+	// more lines than who guesses.
+	return &Service{config: config, deadLinks: quota{limit: 60}, unknownLinks: quota{limit: 5}}
 }
 
 // Refused reports something that an admin asked for and that is not done, in
 // words that say what to do instead. Nothing was changed.
 type Refused struct {
 	Words string
-	Err   error // the cause where there is one: store.ErrConflict and the like
+	Field string // what is wrong, as the admin tools call the argument; empty where it is not one field
+	Err   error  // the cause where there is one: store.ErrConflict and the like
 }
 
 func (e *Refused) Error() string { return e.Words }
@@ -60,12 +75,75 @@ func refusef(format string, args ...any) error {
 	return &Refused{Words: fmt.Sprintf(format, args...)}
 }
 
+// refuseAt is refusef about one field.
+func refuseAt(field, format string, args ...any) error {
+	return &Refused{Words: fmt.Sprintf(format, args...), Field: field}
+}
+
+// at says which field an error is about, where it does not say so itself.
+func at(field string, err error) error {
+	if refused, ok := err.(*Refused); ok && refused.Field == "" {
+		refused.Field = field
+	}
+	return err
+}
+
+// A refusals holds all that is wrong with a record, so that a form can say it
+// at once.
+type refusals []error
+
+func (e refusals) Error() string {
+	words := make([]string, len(e))
+	for i, err := range e {
+		words[i] = err.Error()
+	}
+	return strings.Join(words, "; ")
+}
+
+func (e refusals) Unwrap() []error { return e }
+
+// together returns the errors that there are as one.
+func together(errs ...error) error {
+	var list refusals
+	for _, err := range errs {
+		if err != nil {
+			list = append(list, err)
+		}
+	}
+	switch len(list) {
+	case 0:
+		return nil
+	case 1:
+		return list[0]
+	}
+	return list
+}
+
+// Refusals returns everything in an error of this package that was refused, in
+// order; none where the error is of another kind.
+func Refusals(err error) []*Refused {
+	switch e := err.(type) {
+	case nil:
+		return nil
+	case *Refused:
+		return []*Refused{e}
+	case refusals:
+		var list []*Refused
+		for _, err := range e {
+			list = append(list, Refusals(err)...)
+		}
+		return list
+	}
+	return Refusals(errors.Unwrap(err))
+}
+
 // An action is what the audit log says of a change.
 type action struct {
 	actor  Actor
 	tool   string // create_scope and the like, whatever face asked
 	target string
 	scope  string
+	note   string // what the event of a change says that was made
 }
 
 func (a action) event(decision audit.Decision, reason string) audit.Event {
@@ -78,7 +156,7 @@ func (a action) event(decision audit.Decision, reason string) audit.Event {
 // change makes a change and writes it down in one transaction: neither is
 // there without the other. A change that is refused leaves its event too.
 func (s *Service) change(ctx context.Context, a action, do func(*store.Tx) error) error {
-	err := s.config.Audit.With(ctx, a.event(audit.Allowed, ""), func(record audit.Record) error {
+	err := s.config.Audit.With(ctx, a.event(audit.Allowed, a.note), func(record audit.Record) error {
 		return s.config.Store.Update(ctx, func(tx *store.Tx) error {
 			if err := do(tx); err != nil {
 				return err
@@ -122,7 +200,7 @@ func inWords(err error) error {
 	case errors.Is(err, store.ErrInUse):
 		return &Refused{Words: err.Error() + "; change or delete that first", Err: err}
 	case errors.Is(err, store.ErrExists):
-		return &Refused{Words: err.Error() + "; take another name, or update that one", Err: err}
+		return &Refused{Words: err.Error() + "; take another name, or update that one", Field: "name", Err: err}
 	case errors.Is(err, store.ErrNotFound):
 		return &Refused{Words: err.Error(), Err: err}
 	}

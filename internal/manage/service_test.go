@@ -22,6 +22,7 @@ type desk struct {
 	t     *testing.T
 	store *store.Store
 	audit *audit.Writer
+	path  string // of the database
 }
 
 var boss = Actor{Name: "boss", Transport: "test"}
@@ -34,8 +35,9 @@ func newDesk(t *testing.T) *desk {
 // newDeskAt is newDesk with records made by this clock.
 func newDeskAt(t *testing.T, clock func() time.Time) *desk {
 	t.Helper()
+	path := filepath.Join(t.TempDir(), "bucketgate.db")
 	db, err := store.Open(t.Context(), store.Config{
-		Database:  filepath.Join(t.TempDir(), "bucketgate.db"),
+		Database:  path,
 		MasterKey: func() (secret.MasterKey, error) { return secret.NewMasterKey(), nil },
 		Now:       clock,
 	})
@@ -49,7 +51,7 @@ func newDeskAt(t *testing.T, clock func() time.Time) *desk {
 		assert.NoError(t, writer.Close(context.Background()))
 		assert.NoError(t, db.Close())
 	})
-	return &desk{Service: New(Config{Store: db, Audit: writer}), t: t, store: db, audit: writer}
+	return &desk{Service: New(Config{Store: db, Audit: writer}), t: t, store: db, audit: writer, path: path}
 }
 
 // guide sets up what the guide sets up.

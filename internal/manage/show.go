@@ -2,7 +2,9 @@ package manage
 
 import (
 	"context"
+	"fmt"
 	"strings"
+	"time"
 
 	"bucketgate/internal/store"
 )
@@ -63,4 +65,23 @@ func findCredentialByName(tx *store.Tx, name string) (store.Credential, error) {
 		return found[0], nil
 	}
 	return store.Credential{}, refusef("several providers have a credential %q: say --provider, one of %s", name, strings.Join(providers, ", "))
+}
+
+// KeyWords says of a credential's key what may be shown of it.
+func KeyWords(c store.Credential) string {
+	switch {
+	case !c.KeySet:
+		return "not set"
+	case c.KeyHint == "":
+		return fmt.Sprintf("set on %s by %s", c.KeySetAt.UTC().Format(time.DateOnly), c.KeySetBy)
+	}
+	return fmt.Sprintf("set, ends in …%s, on %s by %s", c.KeyHint, c.KeySetAt.UTC().Format(time.DateOnly), c.KeySetBy)
+}
+
+// ParseLasting is [ParseDuration] with a refusal in words.
+func ParseLasting(text string) (time.Duration, error) {
+	if lasts, ok := ParseDuration(text); ok {
+		return lasts, nil
+	}
+	return 0, refusef("%q is no duration; write one such as 36h or 90d", text)
 }

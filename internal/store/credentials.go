@@ -216,7 +216,7 @@ func (tx *Tx) DeleteCredential(id string, version int64) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := tx.unused(credentialKind, name, `SELECT 'scope', name FROM scopes WHERE credential_id = ? ORDER BY name`, id); err != nil {
+	if err := tx.unused(credentialKind, name, credentialUsers, id); err != nil {
 		return err
 	}
 	return tx.delete(credentialKind, name, id, version)

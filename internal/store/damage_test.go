@@ -73,7 +73,7 @@ func TestNewerDatabase(t *testing.T) {
 	edit(t, config, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)`)
 	before, err := os.ReadFile(config.Database)
 	require.NoError(t, err)
-	requireSentence(t, openError(t, config), store.ErrNewer, config, "is of version 99, and this program knows versions up to 2; use the newer Bucketgate")
+	requireSentence(t, openError(t, config), store.ErrNewer, config, "is of version 99, and this program knows versions up to 4; use the newer Bucketgate")
 	after, err := os.ReadFile(config.Database)
 	require.NoError(t, err)
 	assert.Equal(t, before, after, "what is refused is not touched")
@@ -82,7 +82,7 @@ func TestNewerDatabase(t *testing.T) {
 func TestOldDatabaseIsBroughtUpToDate(t *testing.T) {
 	config := closedDatabase(t)
 	db := editor(t, config)
-	for _, statement := range []string{`DROP TABLE audit_events`, `DROP TABLE audit_event_scopes`, `DELETE FROM goose_db_version WHERE version_id = 2`} {
+	for _, statement := range []string{`DROP TABLE audit_events`, `DROP TABLE audit_event_scopes`, `DROP TABLE secret_links`, `DELETE FROM goose_db_version WHERE version_id >= 2`} {
 		_, err := db.Exec(statement)
 		require.NoError(t, err)
 	}

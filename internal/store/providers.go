@@ -85,9 +85,7 @@ func (tx *Tx) DeleteProvider(id string, version int64) (err error) {
 	if err != nil {
 		return err
 	}
-	err = tx.unused(providerKind, name, `
-		SELECT 'credential', name FROM credentials WHERE provider_id = ? UNION ALL
-		SELECT 'scope', name FROM scopes WHERE provider_id = ? ORDER BY 1, 2`, id, id)
+	err = tx.unused(providerKind, name, providerUsers, id, id)
 	if err != nil {
 		return err
 	}

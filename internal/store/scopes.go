@@ -169,7 +169,7 @@ func (tx *Tx) DeleteScope(id string, version int64) (err error) {
 	if err != nil {
 		return err
 	}
-	err = tx.unused(scopeKind, name, `SELECT 'client', c.name FROM client_scopes h JOIN clients c ON c.id = h.client_id WHERE h.scope_id = ? AND c.revoked_at = 0 ORDER BY c.name`, id)
+	err = tx.unused(scopeKind, name, scopeUsers, id)
 	if err != nil {
 		return err
 	}
