@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/mark3labs/mcp-go/mcp"
 )
 
 const (
@@ -29,13 +31,19 @@ type envelope struct {
 	method  string          // "" for a response
 	message json.RawMessage // encoded anew, with nothing in it but what was judged
 
-	// Of tools/call:
-	tool          string
-	arguments     json.RawMessage // verbatim: the tool judges them itself, and answers in words
+	// Of _meta:
+	revision      string          // of the protocol; "" in those that say it in a handshake
 	progressToken json.RawMessage // a string or an integer; nil when there is none
+
+	// Of tools/call:
+	tool      string
+	arguments json.RawMessage // verbatim: the tool judges them itself, and answers in words
 
 	// Of notifications/cancelled:
 	requestID json.RawMessage
+
+	// Of prompts/get and completion/complete:
+	params json.RawMessage
 }
 
 // A refusal is an envelope that is not taken.
@@ -43,6 +51,15 @@ type refusal struct {
 	id      json.RawMessage // nil where the message has no id, or not exactly one
 	code    int
 	message string
+}
+
+// plain is the refusal without text that the caller made up, for the audit
+// log.
+func (r *refusal) plain() string {
+	if strings.HasPrefix(r.message, "the key ") {
+		return "a key is repeated, or not written as it must be"
+	}
+	return r.message
 }
 
 func refuse(id json.RawMessage, format string, args ...any) *refusal {
@@ -126,13 +143,27 @@ func (e *envelope) readParams(raw json.RawMessage) (params json.RawMessage, word
 			return nil, words
 		}
 	}
+	e.readMeta(find(list, "_meta"))
 	switch e.method {
 	case "tools/call":
 		return e.readCall(list), ""
+	case "prompts/get", "completion/complete":
+		e.params = raw
 	case "notifications/cancelled":
 		e.requestID = scalarID(find(list, "requestId"))
 	}
 	return raw, ""
+}
+
+func (e *envelope) readMeta(meta json.RawMessage) {
+	if len(meta) == 0 || meta[0] != '{' {
+		return
+	}
+	list := members(meta)
+	e.progressToken = scalarID(find(list, "progressToken"))
+	if json.Unmarshal(find(list, mcp.MetaKeyProtocolVersion), &e.revision) != nil {
+		e.revision = "" // mcp-go says what is wrong with it
+	}
 }
 
 // readCall takes a tool call apart. Of its parameters mcp-go gets the name and
@@ -144,9 +175,6 @@ func (e *envelope) readCall(params []member) json.RawMessage {
 		e.tool, name = "", json.RawMessage(`""`)
 	}
 	e.arguments = find(params, "arguments")
-	if len(meta) > 0 && meta[0] == '{' {
-		e.progressToken = scalarID(find(members(meta), "progressToken"))
-	}
 	var b bytes.Buffer
 	writeObject(&b, member{"name", name}, member{"_meta", meta})
 	return b.Bytes()
@@ -238,6 +266,9 @@ func judgeKeys(raw []byte, i int) (end int, words string) {
 }
 
 func quote(key string) string {
+	if strings.Contains(key, "bg_") {
+		return `"bg_…"` // a client's key that has come to the wrong place is not said again
+	}
 	if len(key) > 40 {
 		key = strings.ToValidUTF8(key[:40], "") + "…"
 	}

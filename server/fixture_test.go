@@ -64,7 +64,7 @@ func fixtureOn(t *testing.T, upstream *bitbuckettest.Server) *fixture {
 	cursors, err := tools.NewCursors([]byte("for the test"))
 	require.NoError(t, err)
 	f.toolbox = &tools.Toolbox{
-		Tools: append(agent.Tools(client), panics(), reports()), Cursors: cursors,
+		Tools: append(agent.Tools(client), panics(), reports()), Prompts: agent.Prompts(), Cursors: cursors,
 		Record: f.record, Log: slog.New(slog.NewTextHandler(f.log, nil)),
 	}
 	f.grant(t, policy.Definition{Repositories: []string{"api|web|missing"}, Branches: []string{"main|feature/.*"}})

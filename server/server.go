@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
@@ -33,12 +34,12 @@ type Server struct {
 	names  map[string]string // the name as offered → the tool's own
 }
 
-// New returns a server that offers the toolbox's tools.
+// New returns a server that offers the toolbox's tools and prompts.
 func New(config Config) *Server {
 	s := &Server{
 		config: config,
 		mcp: mcpserver.NewMCPServer(config.Name, config.Version,
-			mcpserver.WithToolCapabilities(false), mcpserver.WithInstructions(config.Instructions)),
+			mcpserver.WithToolCapabilities(false), mcpserver.WithInstructions(config.Instructions), mcpserver.WithHooks(hooks())),
 		names: map[string]string{},
 	}
 	for _, tool := range config.Toolbox.Tools {
@@ -46,7 +47,30 @@ func New(config Config) *Server {
 		s.names[offered] = tool.Name
 		s.mcp.AddTool(describe(tool, offered), s.call)
 	}
+	s.offerPrompts()
 	return s
+}
+
+// passedOnKey is the key of a channel that is closed once the first of what a
+// request notifies of is on its way.
+type passedOnKey struct{}
+
+// hooks make the acknowledgement of a subscription precede its end: mcp-go
+// loses, over HTTP, what it sends right before an answer.
+func hooks() *mcpserver.Hooks {
+	h := &mcpserver.Hooks{}
+	h.AddAfterSubscriptionsListen(func(ctx context.Context, _ any, _ *mcp.SubscriptionsListenRequest, _ *mcp.SubscriptionsListenResult) {
+		passedOn, ok := ctx.Value(passedOnKey{}).(chan struct{})
+		if !ok {
+			return
+		}
+		select {
+		case <-passedOn:
+		case <-ctx.Done():
+		case <-time.After(parting):
+		}
+	})
+	return h
 }
 
 // describe turns a tool into what clients see of it.
@@ -54,11 +78,11 @@ func describe(tool tools.Tool, name string) mcp.Tool {
 	described := mcp.NewTool(name,
 		mcp.WithDescription(tool.Description),
 		mcp.WithTitleAnnotation(tool.Title),
-		mcp.WithReadOnlyHintAnnotation(true),
-		mcp.WithDestructiveHintAnnotation(false),
+		mcp.WithReadOnlyHintAnnotation(tool.Effect == tools.Reads),
+		mcp.WithDestructiveHintAnnotation(tool.Effect == tools.Changes),
 	)
-	// The other two hints say nothing of a tool that only reads, and agents pay
-	// for them by the token.
+	// The other two hints say little beside these, and agents pay for them by the
+	// token.
 	described.Annotations.IdempotentHint, described.Annotations.OpenWorldHint = nil, nil
 	// A raw schema beside a structured one fails to marshal, and takes the
 	// whole tools/list with it.
@@ -67,11 +91,17 @@ func describe(tool tools.Tool, name string) mcp.Tool {
 	return described
 }
 
-// A request is what a tool call carries past mcp-go, in its context.
+// A request is what is carried past mcp-go, in its context.
 type request struct {
 	envelope *envelope
+
+	// Of tools/call:
 	progress func(done, total int)
 	ran      *bool // set when mcp-go has let the call through
+
+	// What prepare has prepared:
+	prompt     *mcp.GetPromptResult
+	completion *mcp.Completion
 }
 
 type requestKey struct{}
@@ -109,26 +139,47 @@ func (s *Server) handle(ctx context.Context, r request) any {
 	case r.envelope.method == "tools/call" && r.envelope.id != nil:
 		return s.handleCall(ctx, r)
 	}
-	return plain(r, s.mcp.HandleMessage(ctx, r.envelope.message))
+	if refused := s.prepare(ctx, &r); refused != nil {
+		return refused
+	}
+	return plain(r, s.mcp.HandleMessage(context.WithValue(ctx, requestKey{}, r), r.envelope.message))
 }
 
 // handleCall makes sure that a call leaves its event, also one that mcp-go
 // does not let through.
 func (s *Server) handleCall(ctx context.Context, r request) any {
-	if _, known := s.names[r.envelope.tool]; !known {
-		result := s.config.Toolbox.Run(ctx, s.request(ctx, r)) // refuses it, the same for every name
-		return errorMessage(r.envelope.id, codeInvalidParams, result.Error.Message+" "+result.Error.Hint)
+	if refused := s.refuseUnknown(ctx, r); refused != nil {
+		return refused
 	}
 	r.ran = new(bool)
 	answer := plain(r, s.mcp.HandleMessage(context.WithValue(ctx, requestKey{}, r), r.envelope.message))
 	if *r.ran {
 		return answer
 	}
+	if words := s.refuseUnrun(ctx, r); words != nil {
+		return words
+	}
+	return answer
+}
+
+// refuseUnknown answers a call of a tool that is not here, the same for every
+// name; nil for one that is.
+func (s *Server) refuseUnknown(ctx context.Context, r request) any {
+	if _, known := s.names[r.envelope.tool]; known {
+		return nil
+	}
+	result := s.config.Toolbox.Run(ctx, s.request(ctx, r))
+	return errorMessage(r.envelope.id, codeInvalidParams, result.Error.Message+" "+result.Error.Hint)
+}
+
+// refuseUnrun writes down a call that mcp-go did not let through. What it
+// returns, if anything, is to be said in place of mcp-go's words.
+func (s *Server) refuseUnrun(ctx context.Context, r request) any {
 	result := s.config.Toolbox.Refuse(s.request(ctx, r), "The protocol does not take the call as it was sent.")
 	if result.Error.Code == tools.AuditUnavailable {
 		return errorMessage(r.envelope.id, codeInternal, result.Error.Message)
 	}
-	return answer
+	return nil
 }
 
 // plain replaces what mcp-go says of parameters of a wrong type: it is
