@@ -112,7 +112,7 @@ func TestWhatIsWrongWithTheFiles(t *testing.T) {
 			"needs the one that it was made with: put your copy of it there, or name it with --master-key-file"},
 		"a newer database": {func(t *testing.T, env variables) {
 			editDatabase(t, env, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)`)
-		}, "is of version 99, and this program knows versions up to 2; use the newer Bucketgate that made it"},
+		}, "is of version 99, and this program knows versions up to 4; use the newer Bucketgate that made it"},
 		"a corrupt database": {func(t *testing.T, env variables) {
 			raw, err := os.ReadFile(databaseFile(env))
 			require.NoError(t, err)

@@ -23,6 +23,7 @@ func (p program) callCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			o.oneCall = true
 			s, err := p.openStation(cmd.Context(), o)
 			if err != nil {
 				return err

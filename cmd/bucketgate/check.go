@@ -26,6 +26,9 @@ func (p program) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if s.admin {
+				return errors.Join(fmt.Errorf("%w: check looks at a scope; leave --admin out", errUsage), s.close())
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), checkTime)
 			defer cancel()
 			return errors.Join(p.check(ctx, s), s.close())

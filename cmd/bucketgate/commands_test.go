@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,7 +45,7 @@ func TestCall(t *testing.T) {
 			"bucketgate: refused get_repo \"\": invalid_argument: \"repository\" is given more than once.\n"},
 		{"an argument in another case", []string{"get_repo", "Repository=api"}, exitFailed, `write \"repository\"`,
 			"bucketgate: refused get_repo \"\": invalid_argument: Argument names are case-sensitive: write \"repository\".\n"},
-		{"an unknown tool", []string{"get_nothing"}, exitFailed, `The tools here are my_access, list_repos, get_repo, list_branches, `,
+		{"an unknown tool", []string{"drop_repo"}, exitFailed, `The tools here are my_access, list_repos, get_repo, list_branches,`,
 			"bucketgate: refused unknown \"\": invalid_argument: There is no such tool here.\n"},
 		{"no tool", nil, exitUsage, "", "bucketgate: wrong usage: requires at least 1 arg(s), only received 0; write bucketgate call TOOL [key=value]... [flags] (see bucketgate call --help)\n"},
 		{"no pair", []string{"get_repo", "api"}, exitUsage, "", "bucketgate: wrong usage: \"api\" is not key=value\n"},
@@ -107,22 +109,51 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// playedDemo runs the demo until it has said all, asks it, and interrupts it.
+func playedDemo(t *testing.T, env variables, ask func(stdout string)) outcome {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var stdout, stderr lockedBuffer
+	p := program{stdin: strings.NewReader(""), stdout: &stdout, stderr: &stderr, lookupEnv: env.lookup}
+	ended := make(chan int, 1)
+	go func() { ended <- p.run(ctx, []string{"demo", "--listen", "127.0.0.1:0"}) }()
+	require.Eventually(t, func() bool { return strings.Contains(stdout.String(), "docs/clients.md") || len(ended) > 0 }, time.Minute, 10*time.Millisecond)
+	ask(stdout.String())
+	cancel()
+	return outcome{code: <-ended, stdout: stdout.String(), stderr: stderr.String()}
+}
+
+var demoLines = regexp.MustCompile(`agents  (\S+)/mcp\n\s+Authorization: Bearer (\S+)\n  admins  (\S+)/admin/mcp\n\s+Authorization: Bearer (\S+)\n`)
+
 func TestDemo(t *testing.T) {
-	got := run(t, nil, "", "demo")
+	got := playedDemo(t, nil, func(stdout string) {
+		said := demoLines.FindStringSubmatch(stdout)
+		require.Len(t, said, 5, stdout)
+		agent, admin := rawClient{http.DefaultClient, said[1] + "/mcp", said[2]}, rawClient{http.DefaultClient, said[3] + "/admin/mcp", said[4]}
+		status, body, err := agent.call("get_repo", arguments{"repository": "Duplocloud"})
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, status)
+		assert.Contains(t, body, "acme/duplocloud")
+		status, body, err = admin.call("list_scopes", nil)
+		require.NoError(t, err)
+		assert.Equal(t, http.StatusOK, status)
+		assert.Contains(t, body, demoScope)
+	})
 	require.Equal(t, exitDone, got.code, got.stderr)
-	assert.Contains(t, got.stdout, `"summary":"Yes, acme/duplocloud can be accessed through scope environment.`)
+	assert.Contains(t, got.stdout, `"summary":"Yes, acme/duplocloud can be accessed through scope duplocloud.`)
 	assert.Contains(t, got.stdout, `"code":"not_found"`)
-	assert.Contains(t, got.stdout, `"mcpServers"`)
+	for _, client := range []string{"Claude Code", "VS Code", "Cursor", "Codex", "Gemini CLI"} {
+		assert.Contains(t, got.stdout, "\n"+client+", ")
+	}
 	assert.Equal(t, 1, strings.Count(got.stdout, `"error"`), "one call is refused")
-	assert.Equal(t, 1, strings.Count(got.stderr, "\n"), got.stderr)
-	assert.Contains(t, got.stderr, `bucketgate: refused get_repo "payments-api"`)
 
 	got = run(t, nil, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list_repos","arguments":{"detail":"names"}}}`, "demo", "--stdio")
 	require.Equal(t, exitDone, got.code, got.stderr)
 	assert.Equal(t, 1, strings.Count(got.stdout, "\n"), "nothing but the answer")
 	assert.Contains(t, got.stdout, "8 repositories of workspace acme")
 
-	got = run(t, variables{varWorkspace: "other", varToken: "x", varRepoRegex: ".*"}, "", "demo")
+	got = playedDemo(t, variables{varWorkspace: "other", varToken: "x", varRepoRegex: ".*"}, func(string) {})
 	assert.Contains(t, got.stdout, "workspace     acme", "the demo is not about the user's own workspace")
 }
 

@@ -51,15 +51,7 @@ func viewCredential(r store.Credential) credentialView {
 	return v
 }
 
-func keyWords(r store.Credential) string {
-	switch {
-	case !r.KeySet:
-		return "not set"
-	case r.KeyHint == "":
-		return fmt.Sprintf("set on %s by %s", date(r.KeySetAt), r.KeySetBy)
-	}
-	return fmt.Sprintf("set, ends in …%s, on %s by %s", r.KeyHint, date(r.KeySetAt), r.KeySetBy)
-}
+func keyWords(r store.Credential) string { return manage.KeyWords(r) }
 
 var credentialColumns = []string{"PROVIDER", "NAME", "USERNAME", "API KEY", "EXPIRES", "VERSION"}
 

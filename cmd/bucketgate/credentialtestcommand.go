@@ -7,32 +7,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"bucketgate/bitbucket"
 	"bucketgate/internal/manage"
 )
 
 // asking returns the office's service with a client that asks Bitbucket with
 // the stored credentials. A provider's own address was named on purpose, and
 // may be a private one.
-func (f *office) asking(ctx context.Context) (*manage.Service, error) {
-	providers, err := f.Providers(ctx)
-	if err != nil {
-		return nil, err
-	}
-	private := map[string]bool{}
-	for _, provider := range providers {
-		if provider.API != bitbucket.DefaultAPI {
-			private[bitbucket.HostPort(provider.API)] = true
-		}
-	}
-	client := bitbucket.New(bitbucket.Config{
-		Credential: func(ctx context.Context, id string) (bitbucket.Credential, error) {
-			return manage.OpenCredential(ctx, f.store, id)
-		},
-		AllowAddress: func(hostPort string) bool { return private[hostPort] },
-		UserAgent:    userAgent(),
-	})
-	return manage.New(manage.Config{Store: f.store, Audit: f.audit, Client: client}), nil
+func (f *office) asking(context.Context) (*manage.Service, error) {
+	return manage.New(manage.Config{Store: f.store, Audit: f.audit, Client: f.client()}), nil
 }
 
 // A credentialTestView is a test as it is printed.

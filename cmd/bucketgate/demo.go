@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -24,40 +22,50 @@ const (
 
 func (p program) demoCommand() *cobra.Command {
 	var stdio bool
+	var listen string
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Show what Bucketgate does, with a sample Bitbucket inside the process",
-		Long: `Starts a Bitbucket of sample data inside the process, with a scope that allows
-8 of its 61 repositories, and plays a few calls, one of them refused.
-Needs no account and no network. With --stdio it serves MCP on stdin and stdout instead.`,
+		Long: `Starts a Bitbucket of sample data inside the process, with a provider, a credential, a
+scope that allows 8 of its 61 repositories, and a client for an agent and one for an
+admin. Plays a few calls, one of them refused, and then serves HTTP until it is
+interrupted. Needs no account and no network, and leaves nothing behind.
+With --stdio it serves MCP on stdin and stdout instead.`,
 		Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !stdio {
+				return p.serveDemo(cmd.Context(), listen)
+			}
 			bitbucket, s, err := p.openDemo()
 			if err != nil {
 				return err
 			}
 			defer bitbucket.Close()
-			if stdio {
-				return errors.Join(p.serveStdio(cmd.Context(), s), s.close())
-			}
-			return errors.Join(p.playDemo(cmd.Context(), s), s.close())
+			return errors.Join(p.serveStdio(cmd.Context(), s), s.close())
 		},
 	}
-	cmd.Flags().BoolVar(&stdio, "stdio", false, "serve MCP on stdin and stdout instead of playing calls")
+	cmd.Flags().BoolVar(&stdio, "stdio", false, "serve MCP on stdin and stdout instead")
+	cmd.Flags().StringVar(&listen, "listen", defaultListen, "where to serve HTTP; a free port where this one is taken")
 	return cmd
+}
+
+// demoToken opens nothing but the sample.
+const demoToken = "sample-token"
+
+func newDemoBitbucket() *sample.Server {
+	return sample.Demo(sample.Options{InlineLogs: true, Accounts: []sample.Account{{Name: "Demo", Username: demoUsername, Token: demoToken}}})
 }
 
 // openDemo starts the sample Bitbucket and wires the mode without set-up to
 // it, by the same variables that a user sets.
 func (p program) openDemo() (*sample.Server, *station, error) {
-	const token = "sample-token" // opens nothing but the sample
-	bitbucket := sample.Demo(sample.Options{Accounts: []sample.Account{{Name: "Demo", Username: demoUsername, Token: token}}})
+	bitbucket := newDemoBitbucket()
 	api, err := bitbucket.Start("127.0.0.1:0")
 	if err != nil {
 		return nil, nil, fmt.Errorf("starting the sample Bitbucket: %w", err)
 	}
 	variables := map[string]string{
-		varWorkspace: demoWorkspace, varUsername: demoUsername, varToken: token, varAPI: api,
+		varWorkspace: demoWorkspace, varUsername: demoUsername, varToken: demoToken, varAPI: api,
 		varRepoRegex: demoRepoRegex, varBranchRegex: demoBranchRegex,
 	}
 	env, err := readEnvironment(func(name string) (string, bool) { value, ok := variables[name]; return value, ok })
@@ -93,25 +101,5 @@ func (p program) playDemo(ctx context.Context, s *station) error {
 		result := s.toolbox.Run(ctx, tools.Request{Caller: s.caller("demo"), Tool: call.tool, Arguments: json.RawMessage(call.arguments)})
 		fmt.Fprintf(p.stdout, "\n%s\n  → %s %s\n  ← %s\n", call.title, call.tool, call.arguments, result.Text)
 	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return p.printSnippets()
-}
-
-// printSnippets shows how a client starts the demo, and how it starts the
-// real thing.
-func (p program) printSnippets() error {
-	command, err := os.Executable()
-	if err != nil || strings.Contains(command, "go-build") {
-		command = "bucketgate" // `go run` has a temporary one
-	}
-	demo := map[string]any{"command": command, "args": []string{"demo", "--stdio"}}
-	snippet, err := json.MarshalIndent(map[string]any{"mcpServers": map[string]any{"bitbucket": demo}}, "", "  ")
-	if err != nil {
-		return fmt.Errorf("writing the snippet: %w", err)
-	}
-	_, err = fmt.Fprintf(p.stdout, "\nTo ask the sample yourself, give this to an MCP client (go install ./cmd/bucketgate puts the command in place):\n\n%s\n\n"+
-		"For your own workspace take \"args\": [\"stdio\"] and set BITBUCKET_WORKSPACE, BITBUCKET_USERNAME,\nBITBUCKET_API_TOKEN, and the two patterns: see bucketgate stdio --help and mcp.json.example.\n", snippet)
-	return err
+	return ctx.Err()
 }

@@ -286,9 +286,9 @@ func TestRefusalsSendNothing(t *testing.T) {
 				_, got := a.refusal(t, tt.tool, tt.in)
 				assert.Equal(t, tt.code, got, "%s %.80v", tt.tool, tt.in)
 			}
-			for _, name := range []string{"get_file", "create_scope", "GET_REPO", ""} {
+			for _, name := range []string{"drop_repo", "create_scope", "GET_REPO", ""} {
 				_, err := a.CallTool(t.Context(), &mcp.CallToolParams{Name: name, Arguments: arguments{"repository": "svc"}})
-				assert.ErrorContains(t, err, "There is no such tool here. The tools here are my_access, list_repos, get_repo, list_branches, ")
+				assert.ErrorContains(t, err, "There is no such tool here. The tools here are my_access, list_repos, get_repo, list_branches,")
 			}
 			s.AssertNothingSent(t)
 		})

@@ -32,7 +32,7 @@ For a set-up that lasts:  bucketgate provider create, then credential create and
 	root.SetErr(p.stderr)
 	root.SetIn(p.stdin)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %w", errUsage, err) })
-	root.AddCommand(p.stdioCommand(), p.callCommand(), p.checkCommand(), p.demoCommand(), p.versionCommand(),
+	root.AddCommand(p.stdioCommand(), p.serveCommand(), p.callCommand(), p.checkCommand(), p.demoCommand(), p.versionCommand(),
 		p.providerCommand(), p.credentialCommand(), p.scopeCommand(), p.clientCommand(),
 		p.applyCommand(), p.exportCommand(), p.auditCommand(),
 		p.keysCommand(), p.backupCommand(), p.restoreCommand(), p.doctorCommand())

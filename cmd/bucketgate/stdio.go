@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"github.com/spf13/cobra"
+
+	"bucketgate/internal/manage"
 )
 
 func (p program) stdioCommand() *cobra.Command {
@@ -23,7 +25,10 @@ Without any set-up one scope comes from the environment:
   BITBUCKET_USERNAME      email of the Atlassian account; leave out for access tokens
   BITBUCKET_REPO_REGEX    pattern that a repository's whole slug must match; leave out for all
   BITBUCKET_BRANCH_REGEX  pattern that a branch's whole name must match; leave out for all
-  BITBUCKET_API_URL       leave out for https://api.bitbucket.org/2.0`,
+  BITBUCKET_API_URL       leave out for https://api.bitbucket.org/2.0
+
+Without these variables it serves the stored scope, and with --admin the tools
+that manage providers, credentials, scopes and clients.`,
 		Example: `  BITBUCKET_WORKSPACE=acme BITBUCKET_USERNAME=me@example.com BITBUCKET_API_TOKEN=… \
   BITBUCKET_REPO_REGEX='^duplocloud-.*' BITBUCKET_BRANCH_REGEX='^main$' bucketgate stdio
   bucketgate stdio --scope platform`,
@@ -37,6 +42,7 @@ Without any set-up one scope comes from the environment:
 		},
 	}
 	addCallFlags(cmd, &o)
+	cmd.Flags().Var(newLasting(&o.linkTTL, manage.DefaultLinkTTL), "link-ttl", "with --admin: how long a one-time link is good, such as 10m")
 	cmd.Flags().StringVar(&o.toolPrefix, "tool-prefix", "", "put before each tool's name, for clients that mix servers")
 	return cmd
 }

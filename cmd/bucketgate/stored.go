@@ -8,23 +8,21 @@ import (
 	"slices"
 	"strings"
 
-	"bucketgate/bitbucket"
 	"bucketgate/internal/audit"
 	"bucketgate/internal/manage"
 	"bucketgate/internal/store"
 	"bucketgate/policy"
 	"bucketgate/tools"
-	"bucketgate/tools/agent"
 )
 
 // storedStation wires stored scopes: those that --scope names, or the one that
 // there is.
 func (p program) storedStation(ctx context.Context, o options) (*station, error) {
 	if o.admin {
-		return nil, fmt.Errorf("--admin: the admin's tools come with a later release; use the commands, see bucketgate --help")
+		return p.adminStation(ctx, o)
 	}
 	if o.auditFile != "" {
-		return nil, fmt.Errorf("--audit-file is for the mode without set-up; stored scopes have their audit log in the database, see bucketgate audit")
+		return nil, errAuditFile
 	}
 	if len(o.scopes) == 0 && !p.hasDatabase(o) {
 		return nil, errNoScope
@@ -56,32 +54,42 @@ func (p program) stationOn(ctx context.Context, db *store.Store, o options) (*st
 		stop()
 		return nil, err
 	}
-	key, err := db.Keyset().Derive("cursors", 32)
-	if err != nil {
-		stop()
-		return nil, err
-	}
-	cursors, err := tools.NewCursors(key)
-	if err != nil {
-		stop()
-		return nil, err
-	}
-	client := bitbucket.New(bitbucket.Config{Credential: roster.Credential, AllowAddress: roster.AllowAddress, UserAgent: userAgent()})
 	f := &office{store: db, audit: writer}
+	client, toolbox, err := p.agentToolbox(ctx, f, roster, o)
+	if err != nil {
+		stop()
+		return nil, err
+	}
 	return &station{
-		client: client,
-		grant:  func() policy.Grant { return roster.Grant(localCaller, names) },
-		scope:  func() policy.Scope { return roster.Scope(names[0]) },
-		close:  func() error { stop(); return f.close() },
-		toolbox: &tools.Toolbox{
-			Tools: agent.Tools(client), Cursors: cursors, Log: p.log(), Prefix: o.toolPrefix,
-			Record: func(e audit.Event) error { return writer.Record(context.WithoutCancel(ctx), e) },
-		},
+		client:  client,
+		grant:   func() policy.Grant { return roster.Grant(localCaller, names) },
+		scope:   func() policy.Scope { return roster.Scope(names[0]) },
+		close:   func() error { stop(); return f.close() },
+		toolbox: toolbox,
 	}, nil
 }
 
+var errAuditFile = errors.New("--audit-file is for the mode without set-up; stored scopes have their audit log in the database, see bucketgate audit")
+
 // errNoScope names both ways to have one.
 var errNoScope = errors.New("there is no scope to serve: set " + varWorkspace + " and " + varToken + " for one scope from the environment (see bucketgate stdio --help), or store one with bucketgate provider create, credential create and scope create")
+
+// cursors are sealed with a key of the database, so that they outlive the
+// process and open in any other one.
+func (f *office) cursors() (tools.Cursors, error) {
+	key, err := f.store.Keyset().Derive("cursors", 32)
+	if err != nil {
+		return tools.Cursors{}, err
+	}
+	return tools.NewCursors(key)
+}
+
+// recorder writes events for the life of calls. One is written also for a
+// caller who has gone.
+func (f *office) recorder(ctx context.Context) func(audit.Event) error {
+	ctx = context.WithoutCancel(ctx)
+	return func(e audit.Event) error { return f.audit.Record(ctx, e) }
+}
 
 // hasDatabase reports whether there is a database to look for scopes in: a
 // command that only reads must not make one.

@@ -176,7 +176,8 @@ func TestMistakesInRecords(t *testing.T) {
 		"a negative duration":          {[]string{"client", "create", "x", "--expires-in", "-5m"}, exitUsage, "90d"},
 		"deleting what is in use":      {[]string{"credential", "delete", "reader"}, exitFailed, `scope "team"`},
 		"an unknown command":           {[]string{"scope", "frobnicate"}, exitUsage, ""},
-		"the admin's tools over stdio": {[]string{"stdio", "--admin"}, exitFailed, "later release"},
+		"an admin's tools and a scope": {[]string{"stdio", "--admin", "--scope", "team"}, exitUsage, "leave --scope out"},
+		"an admin's check":             {[]string{"check", "--admin"}, exitUsage, "leave --admin out"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := run(t, env, "", row.args...)
@@ -200,25 +201,6 @@ func TestTheKeyFromAFileAndFromStdin(t *testing.T) {
 	must(t, env, "call", "get_repo", "repository=api")
 	empty := run(t, env, "\n", "credential", "update", "reader", "--api-key-stdin")
 	assert.Contains(t, empty.stderr, "the API key is empty")
-}
-
-// No byte of a key is in any file that the program writes, nor in what it says.
-func TestNoFileHoldsAKey(t *testing.T) {
-	s, env := newBitbucket(t), newHome(t)
-	guide(t, env, s)
-	said := must(t, env, "credential", "list", "--output", "json") + must(t, env, "credential", "show", "reader") + must(t, env, "call", "get_repo", "repository=api")
-	assert.NotContains(t, said, testToken)
-	err := filepath.WalkDir(env["HOME"], func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		raw, err := os.ReadFile(path)
-		assert.NotContains(t, string(raw), testToken, path)
-		info, _ := entry.Info()
-		assert.Zero(t, info.Mode().Perm()&0o077, "%s is for its owner only", path)
-		return err
-	})
-	require.NoError(t, err)
 }
 
 func TestAStoredStdioEndsWithItsContext(t *testing.T) {

@@ -7,12 +7,14 @@ import (
 	"io"
 	"log/slog"
 	"regexp"
+	"time"
 
 	"bucketgate/bitbucket"
 	"bucketgate/internal/audit"
 	"bucketgate/policy"
 	"bucketgate/server"
 	"bucketgate/tools"
+	"bucketgate/tools/admin"
 	"bucketgate/tools/agent"
 )
 
@@ -30,6 +32,8 @@ type options struct {
 	masterKeyFile string
 	auditHeadFile string
 	output        string
+	linkTTL       time.Duration
+	oneCall       bool // the program ends with its one call, and no page can be served
 }
 
 // toolPrefix keeps names within what clients take
@@ -38,6 +42,7 @@ var toolPrefix = regexp.MustCompile(`\A[A-Za-z0-9_-]{0,32}\z`)
 
 // A station is a toolbox wired up for one caller, and the client behind it.
 type station struct {
+	admin   bool // the tools are an admin's, and there is no client and no scope
 	client  *bitbucket.Client
 	toolbox *tools.Toolbox
 	grant   func() policy.Grant // as it is now
@@ -88,7 +93,7 @@ func (p program) stationFor(env environment, o options) (*station, error) {
 		scope:  func() policy.Scope { return env.scope },
 		close:  closeAudit,
 		toolbox: &tools.Toolbox{
-			Tools: agent.Tools(client), Cursors: cursors, Record: record,
+			Tools: agent.Tools(client), Prompts: agent.Prompts(), Cursors: cursors, Record: record,
 			Log: p.log(), Prefix: o.toolPrefix, LintNotice: true,
 		},
 	}, nil
@@ -132,12 +137,19 @@ func (o options) refuseWithEnvironment() error {
 }
 
 func (s *station) caller(transport string) tools.Caller {
+	if s.admin {
+		return tools.Caller{Name: localCaller, Role: "admin", Transport: transport}
+	}
 	return tools.Caller{Name: localCaller, Role: "agent", Transport: transport, Grant: s.grant()}
 }
 
 func (s *station) server(log *slog.Logger) *server.Server {
+	instructions := agent.Instructions
+	if s.admin {
+		instructions = admin.Instructions
+	}
 	return server.New(server.Config{
-		Name: "bucketgate", Version: version(), Instructions: agent.Instructions, Toolbox: s.toolbox, Log: log,
+		Name: "bucketgate", Version: version(), Instructions: instructions, Toolbox: s.toolbox, Log: log,
 		Caller: func(context.Context) tools.Caller { return s.caller("stdio") },
 	})
 }
