@@ -33,8 +33,11 @@ var rows = []row{
 	{"latency", (*bench).latency},
 	{"patterns", (*bench).patterns},
 	{"tokens", (*bench).tokens},
+	{"reading", (*bench).reading},
 	{"memory", (*bench).memory},
 	{"stored", (*bench).stored},
+	{"http", (*bench).overHTTP},
+	{"console", (*bench).consolePages},
 }
 
 // A bench is what the rows work with.

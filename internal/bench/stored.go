@@ -104,8 +104,7 @@ func (b *bench) fill(tx *store.Tx, scopes, clients int) error {
 
 // storedGate opens Bucketgate on a home, with one of its scopes.
 func (b *bench) storedGate(home string) (*session, error) {
-	env := []string{"BUCKETGATE_DATABASE=" + filepath.Join(home, "bucketgate.db"), "BUCKETGATE_MASTER_KEY_FILE=" + filepath.Join(home, "master.key")}
-	return b.open(legacy, env, b.programs.bucketgate, "stdio", "--scope", storedScope)
+	return b.open(legacy, homeEnvironment(home), b.programs.bucketgate, "stdio", "--scope", storedScope)
 }
 
 func (b *bench) startStored(home string) (finding, error) {

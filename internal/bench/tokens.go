@@ -13,7 +13,9 @@ import (
 const (
 	maxRepoTokens = 250
 	maxListTokens = 1500
-	maxToolTokens = 1500
+	maxToolTokens = 1500 // of the first four
+
+	maxAllToolTokens = 4000
 )
 
 // firstTools are those whose definitions have a target of their own.
@@ -109,7 +111,7 @@ func toolTokens(gate *session) ([]finding, error) {
 	}
 	return []finding{
 		judged("definitions of the first four tools", float64(counts[0]), maxToolTokens, inCount("tokens"), ""),
-		told(fmt.Sprintf("definitions of all %d tools", len(listed.Tools)), fmt.Sprintf("%d tokens", counts[1])),
+		judged(fmt.Sprintf("definitions of all %d tools", len(listed.Tools)), float64(counts[1]), maxAllToolTokens, inCount("tokens"), ""),
 	}, nil
 }
 
