@@ -31,12 +31,14 @@ func checkName(kind, name string) error {
 	return nil
 }
 
-// ShellWord quotes the name of a record for a shell where it needs it.
+// ShellWord quotes the name of a record for a shell where it needs it. It takes
+// any text: who has edited a name in the database must not have an admin run
+// what stands in it.
 func ShellWord(name string) string {
-	if strings.ContainsAny(name, " ") {
-		return "'" + name + "'"
+	if checkName("record", name) == nil && !strings.Contains(name, " ") {
+		return name
 	}
-	return name
+	return "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
 }
 
 // unknown says that there is no such record, and which one may be meant.

@@ -53,7 +53,9 @@ func vacuumInto(ctx context.Context, database, path string) error {
 		return err
 	}
 	defer db.Close()
-	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, path)
+	// The whole path: a name such as file:copy.db is an address to SQLite, and
+	// would lead to another file than the one that was made for the copy.
+	_, err = db.ExecContext(ctx, `VACUUM INTO ?`, absolute(path))
 	return err
 }
 

@@ -208,3 +208,28 @@ func TestBackupWhileOthersWrite(t *testing.T) {
 	close(stop)
 	all.Wait()
 }
+
+// To SQLite "file:copy.db" is an address and not a name: it would write into
+// another file than the one that was made, with the mode that others can read,
+// or into none at all.
+func TestABackupIsTheFileThatWasNamed(t *testing.T) {
+	for _, name := range []string{"file:copy.db", "file:copy.db?mode=memory", "copy.db?x#y%20"} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			config := newConfig(t)
+			s := open(t, config)
+			storetest.MustProvider(t, s, "acme")
+			require.NoError(t, s.Backup(context.Background(), name))
+			files, err := os.ReadDir(".")
+			require.NoError(t, err)
+			require.Len(t, files, 1)
+			assert.Equal(t, name, files[0].Name())
+			requireMode(t, 0o600, name)
+			fresh := config
+			fresh.Database = filepath.Join(t.TempDir(), "new.db")
+			_, err = store.Restore(context.Background(), fresh, name)
+			require.NoError(t, err)
+			assert.Equal(t, map[string]bool{"acme": true}, written(t, open(t, fresh)))
+		})
+	}
+}
