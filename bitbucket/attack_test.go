@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -804,4 +807,74 @@ func TestWordsThatNobodyKnows(t *testing.T) {
 	pull, err := x.client.PullRequest(t.Context(), x.repo, 1)
 	require.NoError(t, err)
 	assert.Equal(t, PullRequestState("UNKNOWN"), pull.State)
+}
+
+// Only https leads to a log, and plain http on this machine alone, where the
+// API is plain and on it too.
+func TestWhichAddressesOfLogsAreAskedFor(t *testing.T) {
+	for _, test := range []struct {
+		api, address string
+		want         bool
+	}{
+		{"https://api.bitbucket.org/2.0", "https://bucket.s3.amazonaws.com/log", true},
+		{"https://api.bitbucket.org/2.0", "http://bucket.s3.amazonaws.com/log", false},
+		{"https://api.bitbucket.org/2.0", "http://127.0.0.1/log", false},
+		{"http://127.0.0.1:1/2.0", "http://127.0.0.1:2/log", true},
+		{"http://127.0.0.1:1/2.0", "http://[::1]:2/log", true},
+		{"http://127.0.0.1:1/2.0", "http://127.0.0.1.evil.example/log", false},
+		{"http://127.0.0.1:1/2.0", "http://10.0.0.1/log", false},
+		{"http://127.0.0.1:1/2.0", "https://10.0.0.1/log", true}, // refused when it is dialled
+		{"http://127.0.0.1:1/2.0", "ftp://127.0.0.1/log", false},
+		{"http://127.0.0.1:1/2.0", "//127.0.0.1/log", false},
+	} {
+		address, err := url.Parse(test.address)
+		require.NoError(t, err)
+		assert.Equal(t, test.want, new(Client).mayFetchLog(address, endpoint{account: policy.Account{API: test.api}}), "%s for %s", test.address, test.api)
+	}
+}
+
+func TestALogIsFetchedByItsEndAndWithoutCredentials(t *testing.T) {
+	var asked []string
+	store := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.RequestURI+" "+r.Header.Get("Range")+r.Header.Get("Authorization")+r.Header.Get("Cookie")+r.Header.Get("Referer"))
+		w.Header().Set("Content-Range", "bytes 5-14/15")
+		w.WriteHeader(http.StatusPartialContent)
+		_, _ = w.Write([]byte("half\nwhole"))
+	}))
+	t.Cleanup(store.Close)
+	log, err := storedLog(t, store.URL+"/log?X-Amz-Signature=a%2Fb")
+	require.NoError(t, err)
+	assert.Equal(t, Log{Text: "whole"}, log)
+	assert.Equal(t, []string{"/log?X-Amz-Signature=a%2Fb bytes=-65536"}, asked)
+
+	_, err = storedLog(t, strings.Replace(store.URL, "http://", "http://user:word@", 1)+"/log")
+	assert.ErrorIs(t, err, ErrUnavailable, "an address with a password is somebody else's account")
+	assert.Len(t, asked, 1)
+}
+
+// What is remembered ends, and makes room.
+func TestWhatIsRememberedEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache[string, int](2, time.Minute)
+		c.put("a", 1)
+		time.Sleep(time.Minute - time.Second)
+		c.put("b", 2)
+		_, ok := c.get("a")
+		assert.True(t, ok)
+		time.Sleep(2 * time.Second)
+		_, ok = c.get("a")
+		assert.False(t, ok, "a minute is over")
+		_, ok = c.get("b")
+		assert.True(t, ok)
+		c.put("c", 3)
+		_, _ = c.get("b")
+		c.put("d", 4)
+		_, ok = c.get("c")
+		assert.False(t, ok, "the one that was used longest ago made room")
+		c.put("b", 5)
+		b, _ := c.get("b")
+		assert.Equal(t, 5, b)
+		_, ok = c.get("d")
+		assert.True(t, ok, "what is put again takes no room of others")
+	})
 }
