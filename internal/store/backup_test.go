@@ -233,3 +233,25 @@ func TestABackupIsTheFileThatWasNamed(t *testing.T) {
 		})
 	}
 }
+
+// A mistyped --database must not cost another program its records.
+func TestRestoreDoesNotReplaceAnotherProgramsDatabase(t *testing.T) {
+	config := newConfig(t)
+	s := open(t, config)
+	storetest.MustProvider(t, s, "acme")
+	backup := backupOf(t, s)
+	theirs := config
+	theirs.Database = filepath.Join(t.TempDir(), "notes.db")
+	_, err := editor(t, theirs).Exec(`CREATE TABLE notes (text TEXT)`)
+	require.NoError(t, err)
+	before, err := os.ReadFile(theirs.Database)
+	require.NoError(t, err)
+	_, err = store.Restore(context.Background(), theirs, backup)
+	requireSentence(t, err, store.ErrUnusable, theirs, "is a database of another program")
+	after, err := os.ReadFile(theirs.Database)
+	require.NoError(t, err)
+	assert.Equal(t, before, after)
+	files, err := os.ReadDir(filepath.Dir(theirs.Database))
+	require.NoError(t, err)
+	assert.Len(t, files, 1)
+}

@@ -213,3 +213,47 @@ func TestARelativePath(t *testing.T) {
 	storetest.MustProvider(t, s, "acme")
 	assert.FileExists(t, "here.db")
 }
+
+// A trigger works in every process: it could take a revocation back in the
+// very transaction in which an admin is told that it is done.
+func TestADatabaseWithATriggerIsRefused(t *testing.T) {
+	for name, statement := range map[string]string{
+		"a trigger": `CREATE TRIGGER t AFTER UPDATE ON clients BEGIN UPDATE clients SET revoked_at = 0; END`,
+		"a view":    `CREATE VIEW v AS SELECT 1`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := closedDatabase(t)
+			copied := newConfig(t)
+			s := open(t, config)
+			backup := backupOf(t, s)
+			require.NoError(t, s.Close())
+			harmed := config
+			harmed.Database = backup
+			for _, c := range []store.Config{config, harmed} {
+				_, err := editor(t, c).Exec(statement)
+				require.NoError(t, err)
+			}
+			words := "holds a trigger or a view, which Bucketgate never makes: somebody has edited it; restore a backup of it"
+			requireSentence(t, openError(t, config), store.ErrDamaged, config, words)
+			_, err := store.Restore(context.Background(), copied, backup)
+			require.ErrorContains(t, err, words)
+			assert.NoFileExists(t, copied.Database)
+		})
+	}
+}
+
+// Without the row that tells of changes a server would go on with the rules
+// that an admin has just taken back.
+func TestAChangeThatNobodyWouldNoticeIsRefused(t *testing.T) {
+	config := closedDatabase(t)
+	s := open(t, config)
+	edit(t, config, `DELETE FROM changes`)
+	err := s.Update(context.Background(), func(tx *store.Tx) error {
+		_, err := tx.CreateProvider(store.Provider{Name: "unnoticed"})
+		return err
+	})
+	requireSentence(t, err, store.ErrDamaged, config, "has lost its mark of changes")
+	assert.Len(t, written(t, s), 1)
+	require.NoError(t, s.Close())
+	requireSentence(t, openError(t, config), store.ErrDamaged, config, "has lost its mark of changes")
+}

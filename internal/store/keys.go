@@ -150,11 +150,12 @@ func (tx *Tx) keyStatus() (KeyStatus, error) {
 	}
 	// Counted from the ciphertexts themselves: a column beside them could say
 	// that nothing uses a key that is about to be dropped.
+	// And only those of a credential: a row of nobody opens for nobody, and must
+	// not keep a key that was to be dropped.
 	counts, total := map[uint32]int{}, 0
-	err = tx.each(`SELECT sealed FROM sealed_values`, nil, func(rows *sql.Rows) error {
-		var sealed sql.RawBytes
-		err := rows.Scan(&sealed)
-		counts[secret.KeyID(sealed)]++
+	err = tx.each(sealedQuery, nil, func(rows *sql.Rows) error {
+		v, err := scanSealed(rows)
+		counts[secret.KeyID(v.sealed)]++
 		total++
 		return err
 	})

@@ -151,8 +151,12 @@ func (s *Store) tryToWrite(ctx context.Context) error {
 		return fmt.Errorf("trying to write: %w", err)
 	}
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, `UPDATE changes SET stamp = stamp`); err != nil {
+	result, err := tx.ExecContext(ctx, `UPDATE changes SET stamp = stamp WHERE id = 1`)
+	if err != nil {
 		return fmt.Errorf("trying to write: %w", err)
+	}
+	if marked, err := result.RowsAffected(); err != nil || marked != 1 {
+		return errors.Join(err, s.unmarked())
 	}
 	return nil
 }

@@ -165,3 +165,24 @@ func TestRotationNamesWhatDoesNotOpen(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, status.Keys, 1)
 }
+
+// A row that belongs to no credential must not keep an old key: who puts one
+// there would have every rotation from then on keep the key that leaked.
+func TestARowOfNobodyKeepsNoKey(t *testing.T) {
+	config := newConfig(t)
+	s := open(t, config)
+	c := storetest.MustCredential(t, s, storetest.MustProvider(t, s, "acme"), "ci", "0123456789abcdef")
+	edit(t, config, `INSERT INTO sealed_values (credential_id, name, version, sealed) SELECT 'nobody', name, version, sealed FROM sealed_values`)
+	old, err := s.KeyStatus(context.Background())
+	require.NoError(t, err)
+	require.NoError(t, s.RotateKeys(context.Background()))
+	status, err := s.KeyStatus(context.Background())
+	require.NoError(t, err)
+	require.Len(t, status.Keys, 1)
+	assert.NotEqual(t, old.Keys[0].ID, status.Keys[0].ID)
+	assert.Equal(t, 1, status.Keys[0].Values)
+	assert.Zero(t, status.Lost)
+	_, err = s.CredentialKey(context.Background(), c.ID)
+	require.NoError(t, err)
+	assert.ErrorContains(t, s.Check(context.Background()), "a row of sealed_values belongs to a record that is not there")
+}

@@ -81,11 +81,14 @@ func sqlitePatiently(ctx context.Context, patience time.Duration, do func() erro
 }
 
 func sqliteSchema(ctx context.Context, db *sql.DB) (int64, error) {
-	var application, tables, goose int64
-	if err := db.QueryRowContext(ctx, `PRAGMA application_id`).Scan(&application); err != nil {
-		return 0, err
-	}
-	err := db.QueryRowContext(ctx, `SELECT count(*), count(CASE WHEN name = 'goose_db_version' THEN 1 END) FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'`).Scan(&tables, &goose)
+	var application, tables, goose, programs int64
+	// In one statement: between two, another process may have made the tables.
+	err := db.QueryRowContext(ctx, `
+		SELECT (SELECT application_id FROM pragma_application_id),
+			count(CASE WHEN type = 'table' AND name NOT LIKE 'sqlite_%' THEN 1 END),
+			count(CASE WHEN name = 'goose_db_version' THEN 1 END),
+			count(CASE WHEN type IN ('trigger', 'view') THEN 1 END)
+		FROM sqlite_master`).Scan(&application, &tables, &goose, &programs)
 	if err != nil {
 		return 0, err
 	}
@@ -96,6 +99,11 @@ func sqliteSchema(ctx context.Context, db *sql.DB) (int64, error) {
 			return 0, nil
 		}
 		return 0, errForeign
+	}
+	if programs > 0 {
+		// A trigger works in every process that writes. It could take a
+		// revocation back in the transaction in which it is made.
+		return 0, errProgrammed
 	}
 	var version int64
 	err = db.QueryRowContext(ctx, `SELECT COALESCE(max(version_id), 0) FROM goose_db_version WHERE is_applied`).Scan(&version)
@@ -141,7 +149,10 @@ func sqliteExplain(err error) (string, error) {
 	return "", nil
 }
 
-var errForeign = errors.New("the database is of another program")
+var (
+	errForeign    = errors.New("the database is of another program")
+	errProgrammed = errors.New("the database holds a trigger or a view")
+)
 
 // explain puts the engine's errors into words, and leaves others as they are.
 func explain(d dialect, name string, err error) error {
@@ -150,6 +161,9 @@ func explain(d dialect, name string, err error) error {
 	}
 	if errors.Is(err, errForeign) {
 		return say(ErrUnusable, "%s is a database of another program; name another file", name)
+	}
+	if errors.Is(err, errProgrammed) {
+		return say(ErrDamaged, "the database %s holds a trigger or a view, which Bucketgate never makes: somebody has edited it; restore a backup of it", name)
 	}
 	if words, kind := d.explain(err); kind != nil {
 		return &said{words: strings.Replace(words, "%s", name, 1), kind: kind, cause: err}

@@ -79,7 +79,7 @@ func (s *Store) Update(ctx context.Context, change func(*Tx) error) error {
 		return s.explain(tx.spoiled)
 	}
 	if tx.changed {
-		if _, err := tx.exec(`UPDATE changes SET stamp = ? WHERE id = 1`, rand.Text()); err != nil {
+		if err := tx.mark(rand.Text()); err != nil {
 			return s.explain(err)
 		}
 	}
@@ -88,6 +88,21 @@ func (s *Store) Update(ctx context.Context, change func(*Tx) error) error {
 	}
 	s.committed(tx)
 	return nil
+}
+
+// mark leaves the stamp by which other processes notice a change. A change that
+// nobody would notice is none: servers would go on with the rules that an admin
+// has just taken back.
+func (tx *Tx) mark(stamp string) error {
+	marked, err := tx.exec(`UPDATE changes SET stamp = ? WHERE id = 1`, stamp)
+	if err == nil && marked != 1 {
+		return tx.store.unmarked()
+	}
+	return err
+}
+
+func (s *Store) unmarked() error {
+	return say(ErrDamaged, "the database %s has lost its mark of changes: somebody has edited it; restore a backup of it", s.path)
 }
 
 func (s *Store) committed(tx *Tx) {
