@@ -239,7 +239,7 @@ func differing(list ...difference) []string {
 
 func (a *applying) provider(item *fileProvider) error {
 	record, err := a.providerRecord(a.actor, Provider{
-		Name: item.Name, Type: item.Type, Workspace: item.Workspace, Description: item.Description, API: item.API,
+		Name: item.Name, Type: item.Type, Workspace: item.Workspace, Description: string(item.Description), API: item.API,
 	})
 	if err == nil {
 		err = a.putProvider(record)
@@ -332,6 +332,9 @@ func (a *applying) putCredential(provider string, record, current store.Credenti
 	if err != nil {
 		return err
 	}
+	if !otherKey {
+		record.Key = secret.Text{} // the plan does not say that it is set, and so it keeps its day
+	}
 	fields := differing(
 		difference{"username", record.Username != current.Username},
 		difference{"api_key", otherKey},
@@ -351,7 +354,7 @@ func (a *applying) otherKey(current store.Credential, key secret.Text) (bool, er
 		return false, nil
 	}
 	stored, err := a.config.Store.CredentialKey(a.ctx, current.ID)
-	if errors.Is(err, store.ErrNoKey) || errors.Is(err, secret.ErrNotOpened) {
+	if errors.Is(err, store.ErrNoKey) || errors.Is(err, secret.ErrNotOpened) || errors.Is(err, secret.ErrUnknownKey) {
 		return true, nil
 	}
 	return !stored.Equal(key), err
@@ -398,7 +401,7 @@ func (s *fileScope) draft() Scope {
 		actions[i] = policy.Action(action)
 	}
 	return Scope{
-		Name: s.Name, Provider: s.Provider, Credential: s.Credential, Description: s.Description,
+		Name: s.Name, Provider: s.Provider, Credential: s.Credential, Description: string(s.Description),
 		Repositories: s.Repositories, ExcludeRepositories: s.ExcludeRepositories, AllRepositories: s.AllRepositories,
 		Branches: s.Branches, ExcludeBranches: s.ExcludeBranches, AllBranches: s.AllBranches,
 		Actions: actions,
@@ -499,7 +502,7 @@ func (a *applying) putClient(record store.Client, lasts time.Duration) error {
 	}
 	next := current
 	next.Role, next.Scopes, next.UpdatedBy = record.Role, record.Scopes, a.actor.Name
-	if next.ExpiresAt, err = expiryOf(current, lasts); err != nil {
+	if next.ExpiresAt, err = expiryOf(current, lasts, a.tx.Now()); err != nil {
 		return err
 	}
 	fields := differing(
@@ -516,12 +519,12 @@ func (a *applying) putClient(record store.Client, lasts time.Duration) error {
 // expiryOf is when a client expires by the file. expires_in counts from its
 // creation, so that a file that is applied again does not prolong it; and an
 // export says it in whole seconds, so that near is the same.
-func expiryOf(current store.Client, lasts time.Duration) (time.Time, error) {
+func expiryOf(current store.Client, lasts time.Duration, now time.Time) (time.Time, error) {
 	expires := current.CreatedAt.Add(lasts)
 	if lasts == 0 || !current.ExpiresAt.IsZero() && expires.Sub(current.ExpiresAt).Abs() <= 2*time.Second {
 		return current.ExpiresAt, nil
 	}
-	if expires.Before(time.Now()) {
+	if expires.Before(now) {
 		return time.Time{}, refusef("expires_in counts from %s, when the client was created, and would be over: write a longer one, or delete the client", current.CreatedAt.Format(time.DateOnly))
 	}
 	return expires, nil

@@ -3,6 +3,7 @@ package manage
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	_ "modernc.org/sqlite"
 
 	"bucketgate/internal/audit"
 	"bucketgate/internal/store"
@@ -236,6 +238,82 @@ func TestExportIsTheFileThatChangesNothing(t *testing.T) {
 	assert.Equal(t, before, d.records())
 }
 
+// Whatever text a record holds, an export keeps all of it, and writes none of it
+// as something else.
+func TestAnExportKeepsEveryText(t *testing.T) {
+	d := newDesk(t)
+	for i, text := range []string{
+		"\x00", "\u2028", "\u2029", "\ufeff", "\u0085", "\x7f", "\uffff", "\r\n", "\n\n", "\t", " ", "\u00a0", "\u200b", "\u202e", "\U0001F600",
+		"- a", "? b", ": c", "a: b", "a #b", "# c", " - \n\n  a", "\n\n\n- a\n  b", "%x", "@x", "`x", "!x", "&a", "*a", "'", `"`, `\`, "|", ">", "{}", "[]", "---", "...", "--- a",
+		"~", "null", "=", "<<", "y", "on", "1e3", "0o7", "1_000", "1:20", ".inf", "2001-01-01", "2001-01-01T00:00:00Z", "",
+	} {
+		name := fmt.Sprintf("p%d", i)
+		_, err := d.CreateProvider(t.Context(), boss, Provider{Name: name, Workspace: "acme", Description: text})
+		require.NoError(t, err)
+		_, err = d.CreateCredential(t.Context(), boss, Credential{Provider: name, Name: "reader", Fields: []store.Field{{Key: "k" + text + "k", Value: text}, {Key: "other", Value: "x" + text + "x"}}})
+		require.NoError(t, err)
+		_, _, err = d.CreateScope(t.Context(), boss, Scope{Name: name, Provider: name, Credential: "reader", Description: text + "x"})
+		require.NoError(t, err)
+	}
+	exported, err := d.Export(t.Context())
+	require.NoError(t, err)
+	shown, err := d.apply(string(exported))
+	require.NoError(t, err)
+	assert.Equal(t, "= 159 unchanged\n", shown)
+}
+
+// A stored key that cannot be opened any more is set by a file that has it,
+// whether it was changed or its own key is gone.
+func TestApplySetsAKeyThatDoesNotOpen(t *testing.T) {
+	for name, statement := range map[string]string{
+		"it was changed":     `UPDATE sealed_values SET version = version + 1`,
+		"its key is unknown": `UPDATE sealed_values SET sealed = CAST(x'01ffffffff' || substr(sealed, 6) AS BLOB)`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDesk(t)
+			d.guide()
+			require.NoError(t, d.edit(statement))
+			shown, err := d.apply("credentials:\n- {provider: acme, name: reader, username: me@example.com, api_key_env: KEY}\n")
+			require.NoError(t, err)
+			assert.Equal(t, "~ credential acme/reader: api_key\n= 0 unchanged\n", shown)
+			credential, err := d.Credential(t.Context(), "acme", "reader")
+			require.NoError(t, err)
+			key, err := d.store.CredentialKey(t.Context(), credential.ID)
+			require.NoError(t, err)
+			assert.Equal(t, "ATATT-canary-key-wxyz", key.Reveal())
+		})
+	}
+}
+
+// Of a file that gives the stored key again nobody is said to have set one.
+func TestApplyWritesNoMoreThanThePlanSays(t *testing.T) {
+	now := time.Now()
+	d := newDeskAt(t, func() time.Time { return now })
+	d.guide()
+	set := now
+	now = now.Add(48 * time.Hour)
+	shown, err := d.apply("credentials:\n- {provider: acme, name: reader, username: you@example.com, api_key_env: KEY}\n")
+	require.NoError(t, err)
+	assert.Equal(t, "~ credential acme/reader: username\n= 0 unchanged\n", shown)
+	credential, err := d.Credential(t.Context(), "acme", "reader")
+	require.NoError(t, err)
+	assert.WithinDuration(t, set, credential.KeySetAt, time.Second)
+	assert.WithinDuration(t, now, credential.UpdatedAt, time.Second)
+}
+
+// Whether an expiry is over goes by the clock of the records.
+func TestApplyCountsAnExpiryByTheClockOfTheRecords(t *testing.T) {
+	now := time.Now()
+	d := newDeskAt(t, func() time.Time { return now })
+	_, _, err := d.CreateClient(t.Context(), boss, Client{Name: "bot", ExpiresIn: 90 * wholeDay})
+	require.NoError(t, err)
+	now = now.Add(10 * wholeDay)
+	_, err = d.PlanFile(t.Context(), boss, parsed(t, "clients:\n- {name: bot, expires_in: 9d}\n"))
+	assert.ErrorContains(t, err, "would be over")
+	_, err = d.PlanFile(t.Context(), boss, parsed(t, "clients:\n- {name: bot, expires_in: 11d}\n"))
+	assert.NoError(t, err)
+}
+
 // A client's expiry and its creation are counted from one instant, wherever in
 // a second it is, and however the clock goes on between two looks at it.
 func TestAnExportSaysHowLongAClientWasGiven(t *testing.T) {
@@ -309,6 +387,7 @@ func TestFileIsStrict(t *testing.T) {
 		"too long":                {strings.Repeat("#", MaxFile+1), "more than 1048576 bytes"},
 		"expires_in":              {"clients:\n- {name: a, expires_in: 0d}\n", "line 2: clients: expires_in is a duration above zero"},
 		"expires_in out of range": {"clients:\n- {name: a, expires_in: 999999d}\n", "expires_in is a duration above zero"},
+		"a key as an alias":       {"providers: *ATATTcanary\n", "line 1: this is not YAML: unknown anchor '…' referenced"},
 		"bad YAML on line 40":     {long + "  credential: 'c\n", "line 40: this is not YAML: "},
 		"bad indent on line 40":   {long + "   credential: c\n", "line 40: this is not YAML: "},
 		"a tab on line 40":        {long + "\tcredential: c\n", "line 40: this is not YAML: "},

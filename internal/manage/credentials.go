@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"bucketgate/internal/secret"
 	"bucketgate/internal/store"
@@ -160,6 +161,9 @@ func splitFields(c Credential) (username string, fields []store.Field, err error
 		if key == "" || len(key) > maxNameBytes || len(field.Value) > maxFieldBytes || len(field.Secret.Reveal()) > maxFieldBytes {
 			return "", nil, refuseAt("fields", "a field has a key of at most %d characters and a value of at most %d bytes", maxNameBytes, maxFieldBytes)
 		}
+		if !utf8.ValidString(key + field.Value) {
+			return "", nil, refuseAt("fields", "the key and the value of a field are text in UTF-8")
+		}
 		if seen[strings.ToLower(key)] {
 			return "", nil, refuseAt("fields", "the field %q is given twice", key)
 		}
@@ -183,7 +187,7 @@ func splitFields(c Credential) (username string, fields []store.Field, err error
 func CheckKey(key secret.Text, username string) error {
 	text := key.Reveal()
 	switch {
-	case strings.ContainsAny(username, ": \t\r\n"):
+	case strings.ContainsAny(username, ": \t\r\n") || !utf8.ValidString(username):
 		return refuseAt("username", "the user name is the email of an Atlassian account: without blanks and ':'")
 	case key.IsZero():
 		return nil

@@ -73,7 +73,7 @@ func mapped[A, B any](list []A, convert func(A) B) []B {
 }
 
 func exportProvider(p store.Provider) fileProvider {
-	out := fileProvider{Name: p.Name, Type: p.Type, Workspace: p.Workspace, Description: p.Description}
+	out := fileProvider{Name: p.Name, Type: p.Type, Workspace: p.Workspace, Description: prose(p.Description)}
 	if p.API != bitbucket.DefaultAPI {
 		out.API = p.API
 	}
@@ -97,7 +97,7 @@ func exportScope(s store.Scope) fileScope {
 		actions[i] = string(action)
 	}
 	return fileScope{
-		Name: s.Name, Provider: s.Provider, Credential: s.Credential, Description: s.Description,
+		Name: s.Name, Provider: s.Provider, Credential: s.Credential, Description: prose(s.Description),
 		Repositories: s.Repositories, AllRepositories: len(s.Repositories) == 0, ExcludeRepositories: s.ExcludeRepositories,
 		Branches: s.Branches, AllBranches: len(s.Branches) == 0, ExcludeBranches: s.ExcludeBranches,
 		Actions: actions,
@@ -129,14 +129,29 @@ func keyComment(c store.Credential) string {
 // of a sensitive one.
 func (f fileField) MarshalYAML() (any, error) {
 	out := struct {
-		Key       string  `yaml:"key"`
-		Value     *string `yaml:"value,omitempty"`
-		Sensitive bool    `yaml:"sensitive,omitempty"`
-	}{Key: f.Key, Sensitive: f.Sensitive}
+		Key       *yaml.Node `yaml:"key"`
+		Value     *yaml.Node `yaml:"value,omitempty"`
+		Sensitive bool       `yaml:"sensitive,omitempty"`
+	}{Key: written(f.Key), Sensitive: f.Sensitive}
 	if !f.Sensitive {
-		out.Value = &f.Value
+		out.Value = written(f.Value)
 	}
 	return out, nil
+}
+
+// MarshalYAML writes all of the text.
+func (p prose) MarshalYAML() (any, error) { return written(string(p)), nil }
+
+// written is text as it stands in the file. What holds line breaks, or blanks at
+// an end, is put in double quotes: that is the one style that keeps all of it.
+// The style that the library takes for text that begins with a line break it
+// cannot read itself.
+func written(text string) *yaml.Node {
+	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+	if strings.ContainsFunc(text, unicode.IsControl) || strings.TrimSpace(text) != text {
+		node.Style = yaml.DoubleQuotedStyle
+	}
+	return node
 }
 
 const exportWords = "Made by bucketgate export: no secrets. bucketgate apply -f FILE reads it."
@@ -155,7 +170,6 @@ func (f File) encode(comments []string) ([]byte, error) {
 			}
 		}
 	}
-	quoteLines(&root)
 	var out bytes.Buffer
 	encoder := yaml.NewEncoder(&out)
 	encoder.SetIndent(2)
@@ -163,15 +177,4 @@ func (f File) encode(comments []string) ([]byte, error) {
 		return nil, fmt.Errorf("writing the export: %w", err)
 	}
 	return out.Bytes(), encoder.Close()
-}
-
-// quoteLines puts text that holds line breaks, or blanks at an end, in double
-// quotes: that is the one style that keeps all of it.
-func quoteLines(n *yaml.Node) {
-	if n.Kind == yaml.ScalarNode && (strings.ContainsFunc(n.Value, unicode.IsControl) || strings.TrimSpace(n.Value) != n.Value) {
-		n.Style = yaml.DoubleQuotedStyle
-	}
-	for _, child := range n.Content {
-		quoteLines(child)
-	}
 }

@@ -33,12 +33,15 @@ type File struct {
 	Clients     []fileClient     `json:"clients,omitempty" yaml:"clients" jsonschema_description:"Agents and admins that connect over HTTP. A new one has no key: bucketgate client key NAME makes one"`
 }
 
+// A prose is text that may have several lines.
+type prose string
+
 type fileProvider struct {
 	place       `json:"-" yaml:"-"`
 	Name        string `json:"name" yaml:"name"`
 	Type        string `json:"type,omitempty" yaml:"type,omitempty" jsonschema:"enum=bitbucket"`
 	Workspace   string `json:"workspace" yaml:"workspace" jsonschema_description:"The slug in the address of the workspace's page"`
-	Description string `json:"description,omitempty" yaml:"description,omitempty"`
+	Description prose  `json:"description,omitempty" yaml:"description,omitempty"`
 	API         string `json:"api_url,omitempty" yaml:"api_url,omitempty" jsonschema_description:"Left out for Bitbucket Cloud"`
 }
 
@@ -72,7 +75,7 @@ type fileScope struct {
 	Name                string   `json:"name" yaml:"name"`
 	Provider            string   `json:"provider" yaml:"provider"`
 	Credential          string   `json:"credential" yaml:"credential" jsonschema_description:"One of the provider's"`
-	Description         string   `json:"description,omitempty" yaml:"description,omitempty"`
+	Description         prose    `json:"description,omitempty" yaml:"description,omitempty"`
 	Repositories        []string `json:"repositories,omitempty" yaml:"repositories,omitempty" jsonschema_description:"Regular expressions (RE2) that match a whole slug"`
 	AllRepositories     bool     `json:"all_repositories,omitempty" yaml:"all_repositories,omitempty" jsonschema_description:"Needed where the file empties the list"`
 	ExcludeRepositories []string `json:"exclude_repositories,omitempty" yaml:"exclude_repositories,omitempty"`
@@ -191,7 +194,10 @@ func lineOfInvalid(text []byte) int {
 	return 1
 }
 
-var yamlWords = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+var (
+	yamlWords   = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)`)
+	quotedWords = regexp.MustCompile(`'.*'`)
+)
 
 // syntaxError says where a file is no YAML. The parser names the line where the
 // surrounding list or mapping begins, or none: the mistake is in the line after
@@ -202,6 +208,7 @@ func syntaxError(text []byte, err error) error {
 		return refusef("the file is not YAML: %v", err)
 	}
 	line, _ := strconv.Atoi(words[1])
+	words[2] = quotedWords.ReplaceAllString(words[2], "'…'") // a name of the file's
 	lines := bytes.SplitAfter(text, []byte("\n"))
 	size, budget := len(text), syntaxBudget
 	for n := len(lines) - 1; n >= 0 && budget > 0; n-- {

@@ -19,7 +19,7 @@ func (s *Service) RotateKeys(ctx context.Context, actor Actor) (store.KeyStatus,
 		return store.KeyStatus{}, err
 	}
 	if err := s.config.Store.FinishRotation(ctx); err != nil {
-		return store.KeyStatus{}, fmt.Errorf("the new key is in use, but not everything is sealed with it: %w", err)
+		return store.KeyStatus{}, fmt.Errorf("the new key is in use, but not everything is sealed with it: %w; then bucketgate keys rotate once more finishes it", err)
 	}
 	return s.config.Store.KeyStatus(ctx)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"bucketgate/bitbucket"
 	"bucketgate/internal/store"
@@ -129,9 +130,10 @@ func checkWorkspace(text string) error {
 	return refuseAt("workspace", "the workspace is the slug in the address of its page, such as acme; %v", err)
 }
 
+// checkDescription keeps out what an export could not write as text.
 func checkDescription(text string) error {
-	if len(text) > maxDescriptionBytes {
-		return refuseAt("description", "a description has at most %d bytes", maxDescriptionBytes)
+	if len(text) > maxDescriptionBytes || !utf8.ValidString(text) {
+		return refuseAt("description", "a description is text in UTF-8 of at most %d bytes", maxDescriptionBytes)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package manage
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -114,6 +115,30 @@ func TestMistakesAreToldAndNothingIsDone(t *testing.T) {
 			_, err := d.CreateProvider(ctx, boss, Provider{Name: "x", Workspace: "x", Type: "github"})
 			return err
 		}, `there is no provider type "github"`},
+		"a description that is no text": {func(ctx context.Context, d *desk) error {
+			_, err := d.UpdateProvider(ctx, boss, 0, Provider{Name: "acme", Workspace: "acme", Description: "\xff"})
+			return err
+		}, "a description is text in UTF-8 of at most 1000 bytes"},
+		"a scope's description that is no text": {func(ctx context.Context, d *desk) error {
+			_, _, err := d.CreateScope(ctx, boss, Scope{Name: "x", Provider: "acme", Credential: "reader", Description: "a\xc3("})
+			return err
+		}, "a description is text in UTF-8"},
+		"a long description": {func(ctx context.Context, d *desk) error {
+			_, err := d.CreateProvider(ctx, boss, Provider{Name: "x", Workspace: "x", Description: strings.Repeat("x", 1001)})
+			return err
+		}, "of at most 1000 bytes"},
+		"a field that is no text": {func(ctx context.Context, d *desk) error {
+			_, err := d.CreateCredential(ctx, boss, Credential{Provider: "acme", Name: "x", Fields: []store.Field{{Key: "note", Value: "\xff"}}})
+			return err
+		}, "the key and the value of a field are text in UTF-8"},
+		"a field's key that is no text": {func(ctx context.Context, d *desk) error {
+			_, err := d.CreateCredential(ctx, boss, Credential{Provider: "acme", Name: "x", Fields: []store.Field{{Key: "\xff", Value: "x"}}})
+			return err
+		}, "the key and the value of a field are text in UTF-8"},
+		"a user name that is no text": {func(ctx context.Context, d *desk) error {
+			_, err := d.CreateCredential(ctx, boss, Credential{Provider: "acme", Name: "x", Username: "a\xff@example.com"})
+			return err
+		}, "the user name is the email"},
 		"a workspace that is none": {func(ctx context.Context, d *desk) error {
 			_, err := d.CreateProvider(ctx, boss, Provider{Name: "x", Workspace: "../x"})
 			return err
