@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -58,14 +60,10 @@ func (p program) apply(ctx context.Context, o options, a applying) error {
 	if err != nil {
 		return err
 	}
+	if a.dryRun {
+		return p.planFile(ctx, o, file)
+	}
 	return p.inOffice(ctx, o, func(f *office) error {
-		if a.dryRun {
-			plan, err := f.PlanFile(ctx, p.commandLine(), file)
-			if err != nil {
-				return err
-			}
-			return p.showPlan(o, plan, true)
-		}
 		plan, err := f.Apply(ctx, p.commandLine(), file, func(plan manage.Plan) error {
 			if o.output == "json" {
 				return nil // one answer, when it is done
@@ -76,6 +74,30 @@ func (p program) apply(ctx context.Context, o options, a applying) error {
 			return err
 		}
 		return p.showPlan(o, plan, false)
+	})
+}
+
+// planFile shows the plan. Where there is no database yet it is made on one that
+// is gone afterwards: to change nothing is to make neither it nor a key.
+func (p program) planFile(ctx context.Context, o options, file manage.File) error {
+	database, err := p.databasePath(o)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(database); errors.Is(err, fs.ErrNotExist) {
+		folder, err := os.MkdirTemp("", "bucketgate-dry-run-")
+		if err != nil {
+			return fmt.Errorf("making room for the plan: %w", err)
+		}
+		defer os.RemoveAll(folder)
+		o.database, o.masterKeyFile, o.auditHeadFile = filepath.Join(folder, "plan.db"), filepath.Join(folder, "plan.key"), ""
+	}
+	return p.inOffice(ctx, o, func(f *office) error {
+		plan, err := f.PlanFile(ctx, p.commandLine(), file)
+		if err != nil {
+			return err
+		}
+		return p.showPlan(o, plan, true)
 	})
 }
 

@@ -90,6 +90,36 @@ func TestApplyShowsThePlanAndDoesIt(t *testing.T) {
 	assert.JSONEq(t, `{"dry_run":false,"changes":[],"unchanged":4}`, again.stdout, again.stderr)
 }
 
+// A dry run makes no database either, and no key.
+func TestADryRunOnNothingMakesNothing(t *testing.T) {
+	d := newApplyDesk(t)
+	d.env["BUCKETGATE_AUDIT_HEAD_FILE"] = filepath.Join(d.folder, "head")
+	d.env["TMPDIR"] = d.folder
+	t.Setenv("TMPDIR", d.folder)
+	before, err := os.ReadDir(d.folder)
+	require.NoError(t, err)
+	dry := d.run(applyFile, "apply", "-f", "-", "--dry-run")
+	assert.Equal(t, exitFailed, dry.code, "the key file is beside the YAML file")
+	file := d.write(applyFile)
+	dry = d.run("", "apply", "-f", file, "--dry-run")
+	require.Equal(t, exitDone, dry.code, dry.stderr)
+	assert.Contains(t, dry.stdout, "+ scope team\n")
+	require.NoError(t, os.Remove(file))
+	after, err := os.ReadDir(d.folder)
+	require.NoError(t, err)
+	assert.Equal(t, names(before), names(after))
+	dry = d.run("", "apply", "-f", d.write(applyFile), "--dry-run", "--database", "postgres://x")
+	assert.Contains(t, dry.stderr, "PostgreSQL")
+}
+
+func names(entries []os.DirEntry) []string {
+	var list []string
+	for _, entry := range entries {
+		list = append(list, entry.Name())
+	}
+	return list
+}
+
 func TestExportIntoApplyChangesNothing(t *testing.T) {
 	d := newApplyDesk(t)
 	require.Equal(t, exitDone, d.run("", "apply", "-f", d.write(applyFile)).code)

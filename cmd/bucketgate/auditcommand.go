@@ -92,7 +92,7 @@ func (p program) printEvents(o options, events []eventView, next string) error {
 
 func (p program) auditList() *cobra.Command {
 	var flags auditFlags
-	cmd := p.existingOfficeCommand("list", "List events, the newest first", cobra.NoArgs, func(f *office, c *invocation) error {
+	cmd := p.auditReader("list", "List events, the newest first", func(db *store.Store, c *invocation) error {
 		filter, err := flags.read()
 		if err != nil {
 			return err
@@ -100,7 +100,7 @@ func (p program) auditList() *cobra.Command {
 		if flags.limit < 1 || flags.limit > maxEvents {
 			return fmt.Errorf("%w: --limit is from 1 to %d; audit export writes all", errUsage, maxEvents)
 		}
-		records, next, err := f.store.ListAudit(c.ctx, filter, flags.limit, store.AuditCursor(flags.cursor))
+		records, next, err := db.ListAudit(c.ctx, filter, flags.limit, store.AuditCursor(flags.cursor))
 		if errors.Is(err, store.ErrCursor) {
 			return fmt.Errorf("%w: --cursor takes what an earlier list gave to go on with", errUsage)
 		}
@@ -119,18 +119,18 @@ const maxEvents = 10_000
 
 func (p program) auditExport() *cobra.Command {
 	var flags auditFlags
-	cmd := p.existingOfficeCommand("export", "Write events, one JSON object on a line", cobra.NoArgs, func(f *office, c *invocation) error {
+	cmd := p.auditReader("export", "Write events, one JSON object on a line", func(db *store.Store, c *invocation) error {
 		filter, err := flags.read()
 		if err != nil {
 			return err
 		}
-		writers, err := f.store.AuditWriters(c.ctx)
+		writers, err := db.AuditWriters(c.ctx)
 		if err != nil {
 			return err
 		}
 		_, err = audit.Export(p.stdout, filter, func(take func(audit.Record) error) error {
 			for _, writer := range writers {
-				if err := f.store.EachAudit(c.ctx, writer, take); err != nil {
+				if err := db.EachAudit(c.ctx, writer, take); err != nil {
 					return err
 				}
 			}
@@ -142,12 +142,12 @@ func (p program) auditExport() *cobra.Command {
 	return cmd
 }
 
-// auditVerify opens the database without a writer: one refuses to go on after
-// a cut, and verify is what must tell of it.
-func (p program) auditVerify() *cobra.Command {
+// auditReader is a command that opens the database without a writer of events:
+// one refuses to go on after a cut, and then an admin wants to read the log.
+func (p program) auditReader(use, short string, read func(*store.Store, *invocation) error) *cobra.Command {
 	var o options
 	cmd := &cobra.Command{
-		Use: "verify", Short: "Find a changed, missing or moved event; with --audit-head-file also a cut end", Args: usage(cobra.NoArgs),
+		Use: use, Short: short, Args: usage(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.checkOutput(); err != nil {
 				return err
@@ -160,7 +160,7 @@ func (p program) auditVerify() *cobra.Command {
 				return err
 			}
 			defer db.Close()
-			return p.verifyAudit(cmd, o, db)
+			return read(db, &invocation{ctx: cmd.Context(), options: o, cmd: cmd})
 		},
 	}
 	addDatabaseFlags(cmd, &o)
@@ -168,8 +168,14 @@ func (p program) auditVerify() *cobra.Command {
 	return cmd
 }
 
-func (p program) verifyAudit(cmd *cobra.Command, o options, db *store.Store) error {
-	report, err := p.readAudit(cmd.Context(), o, db)
+func (p program) auditVerify() *cobra.Command {
+	return p.auditReader("verify", "Find a changed, missing or moved event; with --audit-head-file also a cut end", func(db *store.Store, c *invocation) error {
+		return p.verifyAudit(c.ctx, c.options, db)
+	})
+}
+
+func (p program) verifyAudit(ctx context.Context, o options, db *store.Store) error {
+	report, err := p.readAudit(ctx, o, db)
 	if err != nil {
 		return err
 	}

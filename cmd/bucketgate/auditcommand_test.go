@@ -83,6 +83,18 @@ func TestAuditListIsPlain(t *testing.T) {
 	}
 }
 
+// After a cut nothing is written any more, and what is left can be looked at.
+func TestACutLogCanBeRead(t *testing.T) {
+	s, env := newBitbucket(t), newHome(t)
+	env = env.with("BUCKETGATE_AUDIT_HEAD_FILE", filepath.Join(t.TempDir(), "head"))
+	guide(t, env, s)
+	editDatabase(t, env, `DELETE FROM audit_events WHERE seq = 3`)
+	assert.Equal(t, exitFailed, run(t, env, "", "client", "create", "bot").code)
+	assert.Equal(t, exitFailed, run(t, env, "", "audit", "verify").code)
+	assert.Contains(t, must(t, env, "audit", "list"), "create_credential")
+	assert.Equal(t, 2, strings.Count(must(t, env, "audit", "export"), "\n"))
+}
+
 func TestAuditVerifyNamesWhatWasEdited(t *testing.T) {
 	for name, edit := range map[string]string{
 		"changed": `UPDATE audit_events SET target = 'innocent' WHERE seq = 2`,

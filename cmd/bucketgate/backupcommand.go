@@ -82,6 +82,9 @@ func (p program) restore(ctx context.Context, o options, file string, replace bo
 		return err
 	}
 	if v.Kept, err = store.Restore(ctx, config, v.File); err != nil {
+		if v.Kept != "" {
+			return fmt.Errorf("%w; what was there before is kept in %s", err, v.Kept)
+		}
 		return err
 	}
 	if v.KeptHead, err = setHeadFileAside(o.auditHeadFile); err != nil {

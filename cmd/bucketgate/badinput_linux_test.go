@@ -19,7 +19,8 @@ func newSmallDisk(t *testing.T) (folder string, remount func(flags uintptr)) {
 	if err := unix.Mount("tmpfs", folder, "tmpfs", 0, "size=700k"); err != nil {
 		t.Skipf("no disk can be mounted here: %v", err)
 	}
-	t.Cleanup(func() { assert.NoError(t, unix.Unmount(folder, 0)) })
+	// Detached: whoever looks through the temporary files just then has it open.
+	t.Cleanup(func() { assert.NoError(t, unix.Unmount(folder, unix.MNT_DETACH)) })
 	return folder, func(flags uintptr) {
 		require.NoError(t, unix.Mount("tmpfs", folder, "tmpfs", unix.MS_REMOUNT|flags, "size=700k"))
 	}
@@ -58,6 +59,58 @@ func TestTheDiskOfTheDatabaseIsFull(t *testing.T) {
 	must(t, env, "doctor")
 	must(t, env, "client", "create", "again")
 	must(t, env, "call", "get_repo", "repository=api")
+}
+
+// A restore that has no room leaves what was there, and nothing beside it.
+func TestARestoreOnAFullDisk(t *testing.T) {
+	s, env := newBitbucket(t), newHome(t)
+	folder, _ := newSmallDisk(t)
+	path := filepath.Join(folder, "b.db")
+	env = env.with("BUCKETGATE_DATABASE", path)
+	guide(t, env, s)
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	must(t, env, "backup", copied)
+	damaged := []byte("something has overwritten the file")
+	require.NoError(t, os.WriteFile(path, damaged, 0o600))
+	filler := filepath.Join(folder, "filler")
+	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 1<<20), 0o600), unix.ENOSPC)
+	info, err := os.Stat(filler)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(filler, info.Size()-60<<10)) // room to begin
+	assertOneSentence(t, run(t, env, "", "restore", copied, "--replace"), exitFailed, "is full; nothing was changed")
+	left, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, damaged, left)
+	files, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	assert.Len(t, files, 2, "%v", files)
+	require.NoError(t, os.Remove(filler))
+	must(t, env, "restore", copied, "--replace")
+	must(t, env, "call", "get_repo", "repository=api")
+}
+
+// Where it ends after the database was copied, it says where the copy is.
+func TestARestoreThatEndsHalfway(t *testing.T) {
+	s, env := newBitbucket(t), newHome(t)
+	folder, _ := newSmallDisk(t)
+	path := filepath.Join(folder, "b.db")
+	env = env.with("BUCKETGATE_DATABASE", path)
+	guide(t, env, s)
+	copied := filepath.Join(t.TempDir(), "copy.db")
+	must(t, env, "backup", copied)
+	must(t, env, "client", "create", "after")
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	filler := filepath.Join(folder, "filler")
+	require.ErrorIs(t, os.WriteFile(filler, make([]byte, 1<<20), 0o600), unix.ENOSPC)
+	full, err := os.Stat(filler)
+	require.NoError(t, err)
+	require.NoError(t, os.Truncate(filler, full.Size()-info.Size()-80<<10)) // room for the copy, and to begin
+	got := run(t, env, "", "restore", copied, "--replace")
+	assertOneSentence(t, got, exitFailed, "is full; nothing was changed; what was there before is kept in "+path+".before-restore-")
+	require.NoError(t, os.Remove(filler))
+	assert.Contains(t, must(t, env, "client", "list"), "after", "it is one transaction")
+	must(t, env, "audit", "verify")
 }
 
 func TestTheDiskOfTheDatabaseIsReadOnly(t *testing.T) {

@@ -124,6 +124,11 @@ func TestWhatIsWrongWithTheFiles(t *testing.T) {
 		"a text in place of the database": {func(t *testing.T, env variables) {
 			require.NoError(t, os.WriteFile(databaseFile(env), []byte("a text"), 0o600))
 		}, "is not a Bucketgate database, or is damaged; name another file or restore a backup"},
+		"a database with a trigger": {func(t *testing.T, env variables) {
+			editDatabase(t, env, `CREATE TRIGGER t AFTER UPDATE ON clients BEGIN UPDATE clients SET revoked_at = 0; END`)
+		}, "holds a trigger or a view, which Bucketgate never makes: somebody has edited it; restore a backup of it"},
+		"a database that tells of no change": {func(t *testing.T, env variables) { editDatabase(t, env, `DELETE FROM changes`) },
+			"has lost its mark of changes: somebody has edited it; restore a backup of it"},
 		"a folder in place of the database": {func(t *testing.T, env variables) {
 			require.NoError(t, os.Remove(databaseFile(env)))
 			require.NoError(t, os.Mkdir(databaseFile(env), 0o700))

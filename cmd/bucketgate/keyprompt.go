@@ -30,6 +30,9 @@ func (p program) askHidden(ctx context.Context, terminal *os.File, question stri
 	if err != nil {
 		return "", fmt.Errorf("asking for the API key: %w", err)
 	}
+	if ctx.Err() != nil {
+		return "", errors.New("interrupted") // else the terminal could be put back before it is changed
+	}
 	fmt.Fprint(p.stderr, question)
 	defer fmt.Fprintln(p.stderr)
 	type reading struct {

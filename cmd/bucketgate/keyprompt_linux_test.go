@@ -76,7 +76,10 @@ func TestTheKeyIsAskedForOnATerminal(t *testing.T) {
 	create := p.start(env, "credential", "create", "reader", "--provider", "acme", "--username", testUsername)
 	p.answer(testToken)
 	require.NoError(t, create.Wait(), p.seen)
-	assert.Contains(t, p.seen.String(), "API key (it is not shown; nothing leaves it unset): ")
+	// What it said may still be on its way to the other end.
+	require.Eventually(t, func() bool {
+		return strings.Contains(p.seen.String(), "API key (it is not shown; nothing leaves it unset): ")
+	}, 20*time.Second, time.Millisecond, "%s", p.seen)
 	assert.True(t, p.echoes(), "the terminal is as it was")
 	must(t, env, "scope", "create", "team", "--provider", "acme", "--credential", "reader")
 	must(t, env, "call", "get_repo", "repository=api")

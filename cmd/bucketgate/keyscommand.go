@@ -76,9 +76,12 @@ func (p program) keysRotate() *cobra.Command {
 	cmd := p.existingOfficeCommand("rotate", "Seal everything anew with a new key, and drop the old one", cobra.NoArgs, func(f *office, c *invocation) error {
 		status, err := f.RotateKeys(c.ctx, p.commandLine())
 		if err != nil {
-			return fmt.Errorf("%w; then bucketgate keys rotate once more finishes it", err)
+			return err
 		}
-		sealed := status.Keys[len(status.Keys)-1]
+		if len(status.Keys) > 1 {
+			return p.printKeys(c.options, status) // another process has begun anew meanwhile
+		}
+		sealed := status.Keys[0]
 		return p.done(c.options, fmt.Sprintf("sealed with the new key %d: %s; the old key is gone", sealed.ID, counted(sealed.Values, "value", "values")), viewKeys(status))
 	})
 	cmd.Long = `Makes a new key, seals every API key and sensitive field anew with it, and drops

@@ -163,6 +163,29 @@ func TestARotationThatIsKilled(t *testing.T) {
 	must(t, env, "audit", "verify")
 }
 
+// A row that somebody has put into the database keeps no old key, and a rotation
+// that could not begin does not speak of an end.
+func TestWhatARotationSays(t *testing.T) {
+	s, env := newBitbucket(t), newHome(t)
+	guide(t, env, s)
+	editDatabase(t, env, `INSERT INTO sealed_values (credential_id, name, version, sealed) SELECT 'nobody', name, version, sealed FROM sealed_values`)
+	old := keysOf(t, env).Keys[0].ID
+	assert.Contains(t, must(t, env, "keys", "rotate"), "the old key is gone")
+	keys := keysOf(t, env).Keys
+	require.Len(t, keys, 1)
+	assert.NotEqual(t, old, keys[0].ID)
+	doctor := run(t, env, "", "doctor")
+	assert.Equal(t, exitFailed, doctor.code)
+	assert.Contains(t, doctor.stdout, "a row of sealed_values belongs to a record that is not there")
+
+	db := openEditor(t, env)
+	_, err := db.Exec(`BEGIN IMMEDIATE`)
+	require.NoError(t, err)
+	locked := run(t, env, "", "keys", "rotate")
+	assertOneSentence(t, locked, exitFailed, "is locked by another process; try again when that has finished")
+	assert.NotContains(t, locked.stderr, "once more")
+}
+
 // What would only make an empty database says that there is none, and makes
 // neither it nor a key.
 func TestCommandsThatNeedADatabase(t *testing.T) {
