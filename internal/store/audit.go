@@ -20,25 +20,109 @@ import (
 // and its MAC, counts as written; where another record has the number the error
 // is [audit.ErrBehind].
 func (s *Store) AppendAudit(ctx context.Context, records []audit.Record) error {
-	return s.Update(ctx, func(tx *Tx) error {
-		for _, r := range records {
-			if err := tx.AppendAudit(r); err != nil {
-				return err
-			}
+	return s.Update(ctx, func(tx *Tx) error { return tx.AppendAudit(records...) })
+}
+
+// AppendAudit writes records together with the change that they are about. Its
+// errors are those of [Store.AppendAudit].
+func (tx *Tx) AppendAudit(records ...audit.Record) (err error) {
+	defer tx.writing(&err)()
+	if !tx.writable {
+		return errReadOnlyTx
+	}
+	var scopes [][]any
+	err = insert(tx.store.audit.event, records, func(statement *sql.Stmt, some []audit.Record) error {
+		rows, err := tx.appendEvents(statement, some)
+		scopes = append(scopes, rows...)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return insert(tx.store.audit.scope, scopes, func(statement *sql.Stmt, some [][]any) error {
+		if _, err := tx.tx.StmtContext(tx.ctx, statement).ExecContext(tx.ctx, slices.Concat(some...)...); err != nil {
+			return fmt.Errorf("writing an audit event: %w", err)
 		}
 		return nil
 	})
 }
 
+// appendEvents writes as many records as the statement takes, and returns the
+// rows by which the list by scope is to find them.
+func (tx *Tx) appendEvents(statement *sql.Stmt, records []audit.Record) (scopes [][]any, err error) {
+	args := make([]any, 0, len(records)*auditEventColumns)
+	for _, r := range records {
+		e := r.Event
+		args = append(args, r.Writer, r.Seq, e.ID, micros(e.Time), e.Caller, e.Tool, e.Scope, e.Target, string(e.Decision), r.Body, r.MAC)
+	}
+	arrived, err := tx.arrived(statement, args)
+	if err != nil {
+		return nil, fmt.Errorf("writing an audit event: %w", err)
+	}
+	for _, r := range records {
+		at := auditPlace{r.Writer, r.Seq}
+		n, ok := arrived[at]
+		delete(arrived, at) // the same place once more is a record that is there already
+		if !ok {
+			if err := tx.alreadyThere(r); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		e := r.Event
+		for _, scope := range scopesOf(e) {
+			scopes = append(scopes, []any{scope, micros(e.Time), n, e.Caller, e.Tool, string(e.Decision)})
+		}
+	}
+	return scopes, nil
+}
+
+// An auditPlace is the place of a record in the chain of its writer.
+type auditPlace struct {
+	writer string
+	seq    int64
+}
+
+// arrived runs a statement that inserts events, and returns the number of
+// arrival of each that was not there.
+func (tx *Tx) arrived(statement *sql.Stmt, args []any) (map[auditPlace]int64, error) {
+	rows, err := tx.tx.StmtContext(tx.ctx, statement).QueryContext(tx.ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	arrived := map[auditPlace]int64{}
+	for rows.Next() {
+		var at auditPlace
+		var n int64
+		if err := rows.Scan(&at.writer, &at.seq, &n); err != nil {
+			return nil, err
+		}
+		arrived[at] = n
+	}
+	return arrived, rows.Err()
+}
+
 // auditStatements are prepared once: they run for every call of every tool.
-type auditStatements struct{ event, scope *sql.Stmt }
+type auditStatements struct{ event, scope inserts }
+
+// inserts is one statement for one row and for several: what a statement costs
+// beside its rows is more than a row.
+type inserts struct{ one, several *sql.Stmt }
+
+// severalRows is how many rows inserts.several takes.
+const severalRows = 16
+
+const (
+	auditEventColumns = 11
+	auditScopeColumns = 6
+)
 
 func (s *Store) prepareAudit(ctx context.Context) (err error) {
-	s.audit.event, err = s.writer.PrepareContext(ctx, s.dialect.bind(`
-		INSERT INTO audit_events (writer, seq, id, time, caller, tool, scope, target, decision, body, mac) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (writer, seq) DO NOTHING RETURNING n`))
+	s.audit.event, err = s.prepareInserts(ctx, `INSERT INTO audit_events (writer, seq, id, time, caller, tool, scope, target, decision, body, mac) VALUES `, auditEventColumns,
+		` ON CONFLICT (writer, seq) DO NOTHING RETURNING writer, seq, n`)
 	if err == nil {
-		s.audit.scope, err = s.writer.PrepareContext(ctx, s.dialect.bind(`INSERT INTO audit_event_scopes (scope, time, n, caller, tool, decision) VALUES (?, ?, ?, ?, ?, ?)`))
+		s.audit.scope, err = s.prepareInserts(ctx, `INSERT INTO audit_event_scopes (scope, time, n, caller, tool, decision) VALUES `, auditScopeColumns, ``)
 	}
 	if err != nil {
 		return fmt.Errorf("preparing to write audit events: %w", err)
@@ -46,27 +130,26 @@ func (s *Store) prepareAudit(ctx context.Context) (err error) {
 	return nil
 }
 
-// AppendAudit writes one record together with the change that it is about. Its
-// errors are those of [Store.AppendAudit].
-func (tx *Tx) AppendAudit(r audit.Record) (err error) {
-	defer tx.writing(&err)()
-	if !tx.writable {
-		return errReadOnlyTx
+func (s *Store) prepareInserts(ctx context.Context, head string, columns int, tail string) (i inserts, err error) {
+	row := "(?" + strings.Repeat(", ?", columns-1) + ")"
+	if i.one, err = s.writer.PrepareContext(ctx, s.dialect.bind(head+row+tail)); err == nil {
+		i.several, err = s.writer.PrepareContext(ctx, s.dialect.bind(head+row+strings.Repeat(", "+row, severalRows-1)+tail))
 	}
-	e, when := r.Event, micros(r.Event.Time)
-	var n int64
-	err = tx.tx.StmtContext(tx.ctx, tx.store.audit.event).QueryRowContext(tx.ctx,
-		r.Writer, r.Seq, e.ID, when, e.Caller, e.Tool, e.Scope, e.Target, string(e.Decision), r.Body, r.MAC).Scan(&n)
-	if errors.Is(err, sql.ErrNoRows) {
-		return tx.alreadyThere(r)
-	}
-	if err != nil {
-		return fmt.Errorf("writing an audit event: %w", err)
-	}
-	for _, scope := range scopesOf(e) {
-		if _, err := tx.tx.StmtContext(tx.ctx, tx.store.audit.scope).ExecContext(tx.ctx, scope, when, n, e.Caller, e.Tool, string(e.Decision)); err != nil {
-			return fmt.Errorf("writing an audit event: %w", err)
+	return i, err
+}
+
+// insert hands over the rows in their order, and as many at once as there is a
+// statement for.
+func insert[T any](with inserts, rows []T, do func(*sql.Stmt, []T) error) error {
+	for len(rows) > 0 {
+		statement, count := with.one, 1
+		if len(rows) >= severalRows {
+			statement, count = with.several, severalRows
 		}
+		if err := do(statement, rows[:count]); err != nil {
+			return err
+		}
+		rows = rows[count:]
 	}
 	return nil
 }

@@ -58,6 +58,35 @@ func auditAppend(t *testing.T, open Open) {
 	assert.Equal(t, three.MAC, list(t, s, audit.Filter{})[0].MAC)
 }
 
+// A group is written some records at a time, of which some may be there.
+func auditAppendMany(t *testing.T, open Open) {
+	ctx := context.Background()
+	s := open(t)
+	for _, count := range []int64{1, 15, 16, 17, 50} {
+		writer := fmt.Sprintf("group of %d", count)
+		next := func(seq int64) audit.Record {
+			e := record(writer, seq).Event
+			e.Caller = writer
+			return recordOf(writer, seq, e)
+		}
+		var all []audit.Record
+		for seq := range count {
+			all = append(all, next(seq+1))
+		}
+		last := len(all) - 1
+		require.NoError(t, s.AppendAudit(ctx, []audit.Record{all[0], all[last/2]}))
+		require.NoError(t, s.AppendAudit(ctx, append(slices.Clone(all), all[last])), "twice in a group is once in the log")
+		found := func() int { return len(list(t, s, audit.Filter{Caller: writer})) }
+		assert.Len(t, all, found())
+		assert.Len(t, list(t, s, audit.Filter{Caller: writer, Scope: "web"}), len(all))
+
+		taken := all[last]
+		taken.MAC = []byte("of somebody else")
+		assert.ErrorIs(t, s.AppendAudit(ctx, append(slices.Clone(all), next(count+1), taken)), audit.ErrBehind)
+		assert.Len(t, all, found(), "all or none")
+	}
+}
+
 func auditWithChange(t *testing.T, open Open) {
 	s := open(t)
 	change := func(r audit.Record, name string, outcome error) error {

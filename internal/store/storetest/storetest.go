@@ -47,6 +47,7 @@ func Run(t *testing.T, open Open) {
 		"one-time links":                         secretLinks,
 		"one of two gets a one-time link":        secretLinkRace,
 		"audit: append":                          auditAppend,
+		"audit: append many":                     auditAppendMany,
 		"audit: with a change":                   auditWithChange,
 		"audit: filters":                         auditFilters,
 		"audit: pages":                           auditPages,
