@@ -28,6 +28,7 @@ var ours = map[string]struct {
 	"policy/policytest":        {[]string{"policy"}, "makes checked values for the tests of other packages"},
 	"internal/secret":          {nil, "a secret's type is used everywhere, so it may lean on nothing"},
 	"internal/audit":           {nil, "events are plain values"},
+	"internal/metrics":         {nil, "numbers: whoever counts is given a place to, and what is counted is not known here"},
 	"internal/testneeds":       {nil, "says what a test needs"},
 	"internal/snippets":        {nil, "what clients are told is text, the same wherever it is shown"},
 	"bitbucket":                {[]string{"policy", "internal/secret"}, "takes checked values only, and holds the key for as long as a request is built"},
@@ -43,7 +44,7 @@ var ours = map[string]struct {
 	"internal/manage":          {[]string{"policy", "bitbucket", "internal/store", "internal/audit", "internal/secret"}, "the one service behind every face of administration"},
 	"internal/secretpage":      {[]string{"internal/manage", "internal/secret"}, "a page over the service: what was typed goes in and does not come back"},
 	"internal/console":         {[]string{"policy", "internal/manage", "internal/store", "internal/audit", "internal/secret"}, "pages over the management service: it cannot call a tool or Bitbucket, and what it needs of them it is given"},
-	"cmd/bucketgate":           {[]string{"policy", "bitbucket", "bitbucket/sample", "tools", "tools/agent", "tools/admin", "server", "internal/manage", "internal/secretpage", "internal/console", "internal/store", "internal/audit", "internal/secret", "internal/snippets"}, "wires everything"},
+	"cmd/bucketgate":           {[]string{"policy", "bitbucket", "bitbucket/sample", "tools", "tools/agent", "tools/admin", "server", "internal/manage", "internal/secretpage", "internal/console", "internal/store", "internal/audit", "internal/secret", "internal/metrics", "internal/snippets"}, "wires everything"},
 	"internal/bench":           {[]string{"policy", "bitbucket", "bitbucket/sample", "tools", "tools/agent", "internal/audit", "internal/secret", "internal/store", "internal/manage", "internal/console"}, "measures the product from outside and, where the command line cannot say it, from inside"},
 	"internal/bench/bare":      {nil, "what the product is measured against must hold nothing of it"},
 }

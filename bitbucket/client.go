@@ -34,6 +34,10 @@ type Config struct {
 
 	// UserAgent names the program to Bitbucket.
 	UserAgent string
+
+	// Observe, if any, is told of every request: the status of the answer, 0
+	// where there was none, and how long it took to begin.
+	Observe func(status int, took time.Duration)
 }
 
 // A Client talks to Bitbucket Cloud. It is safe for concurrent use and keeps

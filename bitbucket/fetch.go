@@ -70,7 +70,7 @@ func (c *Client) attempt(ctx context.Context, e endpoint, rawQuery string, how m
 		return reply{}, err
 	}
 	defer gate.leave()
-	resp, err := c.http.Do(req)
+	resp, err := c.observed(c.http, req)
 	if err != nil {
 		return reply{}, transportError(ctx, err)
 	}
@@ -81,6 +81,19 @@ func (c *Client) attempt(ctx context.Context, e endpoint, rawQuery string, how m
 	}
 	body, err := readBody(ctx, resp)
 	return reply{resp.StatusCode, resp.Header, body}, err
+}
+
+func (c *Client) observed(client *http.Client, req *http.Request) (*http.Response, error) {
+	began := time.Now()
+	resp, err := client.Do(req)
+	if c.config.Observe != nil {
+		status := 0
+		if err == nil {
+			status = resp.StatusCode
+		}
+		c.config.Observe(status, time.Since(began))
+	}
+	return resp, err
 }
 
 // readBody reads an answer up to the cap, after decompression.

@@ -63,7 +63,7 @@ func (c *Client) storedLog(ctx context.Context, e endpoint, location string, how
 		}
 		req.Header.Set("Range", how.from)
 		req.Header.Set("User-Agent", c.config.UserAgent)
-		resp, err := c.logs.Do(req)
+		resp, err := c.observed(c.logs, req)
 		if err != nil {
 			return reply{}, transportError(ctx, err)
 		}

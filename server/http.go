@@ -63,6 +63,9 @@ type Side struct {
 	// Pages, if any, answers what else is below Path. No key is asked for
 	// there: who serves pages has a log-in of its own.
 	Pages http.Handler
+
+	// Metrics, if any, answers /metrics to who has a key of this side.
+	Metrics http.Handler
 }
 
 // HTTPConfig is what an [HTTP] needs.
@@ -153,7 +156,12 @@ func (h *HTTP) add(side Side) {
 	h.routes[side.Path+"/mcp"] = route{f, "http", methods{"POST": (*visit).post, "GET": (*visit).listen, "DELETE": (*visit).endSession}, "DELETE, GET, POST"}
 	h.routes[side.Path+"/sse"] = route{f, "sse", methods{"GET": (*visit).openSSE}, "GET"}
 	h.routes[side.Path+"/message"] = route{f, "sse", methods{"POST": (*visit).message}, "POST"}
+	if side.Metrics != nil {
+		h.routes["/metrics"] = route{f, "http", methods{"GET": (*visit).metrics}, "GET"}
+	}
 }
+
+func (v *visit) metrics() { v.face.Metrics.ServeHTTP(v.w, v.r) }
 
 // ServeHTTP implements http.Handler.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {

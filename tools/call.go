@@ -54,8 +54,19 @@ type Toolbox struct {
 	Record  func(audit.Event) error // an error refuses the call
 	Log     *slog.Logger            // internal errors, in full
 
+	// Observe, if any, is told of every call when its result stands.
+	Observe func(Outcome)
+
 	Prefix     string // before each tool's name, for clients that mix servers
 	LintNotice bool   // the linter's words go into the notice of an empty list
+}
+
+// An Outcome is what there is to count of a call.
+type Outcome struct {
+	Role string
+	Tool string // "" for one that there is not
+	Code string // "ok", or the code of the error
+	Took time.Duration
 }
 
 // A Call is what a tool works with: the checks of package policy, and what
@@ -66,6 +77,7 @@ type Call struct {
 	Progress func(done, total int)
 
 	id      string
+	began   time.Time
 	toolbox *Toolbox
 	caller  Caller
 	tool    string
@@ -97,7 +109,7 @@ func (b *Toolbox) Refuse(r Request, why string) Result {
 }
 
 func (b *Toolbox) newCall(r Request) *Call {
-	return &Call{id: audit.NewID(), toolbox: b, caller: r.Caller, tool: r.Tool, Progress: r.Progress, Budget: bitbucket.NewBudget(maxPages)}
+	return &Call{id: audit.NewID(), began: time.Now(), toolbox: b, caller: r.Caller, tool: r.Tool, Progress: r.Progress, Budget: bitbucket.NewBudget(maxPages)}
 }
 
 // finish writes down what was decided, and words the result.
@@ -109,14 +121,27 @@ func (b *Toolbox) finish(call *Call, answer json.RawMessage, err error) Result {
 		answer, err = nil, errAudit
 	}
 	if err == nil {
+		b.observe(call, "ok")
 		return Result{Text: answer}
 	}
 	words := b.Words(err, call.id)
+	b.observe(call, string(words.Code))
 	if words.Code == Internal {
 		b.log("call failed", call, err)
 	}
 	text, _ := json.Marshal(map[string]*Error{"error": words}) // three strings always marshal
 	return Result{Text: text, Error: words}
+}
+
+func (b *Toolbox) observe(call *Call, code string) {
+	if b.Observe == nil {
+		return
+	}
+	tool := call.tool
+	if _, known := b.tool(tool); !known {
+		tool = "" // a caller must not be able to make up series
+	}
+	b.Observe(Outcome{Role: call.caller.Role, Tool: tool, Code: code, Took: time.Since(call.began)})
 }
 
 // answer runs the tool. A panic ends the call and not the program; its text

@@ -29,6 +29,7 @@ func (p program) adminWing(ctx context.Context, h *house, origin string, agents 
 	if err != nil {
 		return nil, err
 	}
+	toolbox.Observe = h.countCall
 	page, err := secretpage.New(secretpage.Config{Links: service, Log: p.log(), Origins: []string{origin}})
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"bucketgate/bitbucket"
 	"bucketgate/internal/audit"
 	"bucketgate/internal/manage"
+	"bucketgate/internal/metrics"
 	"bucketgate/server"
 	"bucketgate/tools"
 	"bucketgate/tools/agent"
@@ -23,6 +24,7 @@ type house struct {
 	settings   serveSettings
 	roster     *manage.Roster
 	doorkeeper *manage.Doorkeeper
+	metrics    *metrics.Metrics
 	stop       context.CancelFunc // what keeps roster and doorkeeper up to date
 }
 
@@ -106,8 +108,24 @@ func (p program) openHouse(ctx context.Context, s serveSettings) (_ *house, err 
 	if h.audit, err = p.openAuditWriter(ctx, db, s.options, p.log()); err != nil {
 		return nil, err
 	}
+	h.count()
 	return h, nil
 }
+
+// count begins the numbers of /metrics.
+func (h *house) count() {
+	h.metrics = metrics.New(version())
+	h.metrics.Gauge("bucketgate_audit_events_waiting", "Events of calls that are accepted and not yet written.", func() float64 { return float64(h.audit.Waiting()) })
+	h.metrics.Gauge("bucketgate_audit_failing", "1 while the audit log cannot be written, so that calls are refused.", func() float64 {
+		if h.audit.Err() != nil {
+			return 1
+		}
+		return 0
+	})
+	h.metrics.Gauge("bucketgate_broken_scopes", "Stored scopes that cannot be used as they stand.", func() float64 { return float64(len(h.roster.Broken())) })
+}
+
+func (h *house) countCall(o tools.Outcome) { h.metrics.Called(o.Role, o.Tool, o.Code, o.Took) }
 
 func (h *house) close() error {
 	h.stop()
@@ -116,21 +134,22 @@ func (h *house) close() error {
 
 // agentWing is what agents get.
 func (p program) agentWing(h *house) (*wing, error) {
-	_, toolbox, err := p.agentToolbox(context.Background(), &h.office, h.roster, h.settings.options)
+	_, toolbox, err := p.agentToolbox(context.Background(), &h.office, h.roster, h.settings.options, h.metrics.Asked)
 	if err != nil {
 		return nil, err
 	}
+	toolbox.Observe = h.countCall
 	return &wing{toolbox: toolbox, instructions: agent.Instructions}, nil
 }
 
 // agentToolbox returns the tools of an agent on stored scopes, and the client
-// behind them.
-func (p program) agentToolbox(ctx context.Context, f *office, roster *manage.Roster, o options) (*bitbucket.Client, *tools.Toolbox, error) {
+// behind them. observe, if any, is told of each request to Bitbucket.
+func (p program) agentToolbox(ctx context.Context, f *office, roster *manage.Roster, o options, observe func(status int, took time.Duration)) (*bitbucket.Client, *tools.Toolbox, error) {
 	cursors, err := f.cursors()
 	if err != nil {
 		return nil, nil, err
 	}
-	client := bitbucket.New(bitbucket.Config{Credential: roster.Credential, AllowAddress: roster.AllowAddress, UserAgent: userAgent()})
+	client := bitbucket.New(bitbucket.Config{Credential: roster.Credential, AllowAddress: roster.AllowAddress, UserAgent: userAgent(), Observe: observe})
 	return client, &tools.Toolbox{
 		Tools: agent.Tools(client), Prompts: agent.Prompts(), Cursors: cursors, Log: p.log(), Prefix: o.toolPrefix,
 		Record: f.recorder(ctx),
@@ -176,7 +195,9 @@ func (p program) adminSide(h *house, openings []*opening, agents *wing) (server.
 	if err != nil {
 		return server.Side{}, nil, err
 	}
-	return p.side(h, "admin", "/admin", w), w.firstAdmin, nil
+	side := p.side(h, "admin", "/admin", w)
+	side.Metrics = h.metrics.Handler()
+	return side, w.firstAdmin, nil
 }
 
 // invite prints the link that makes the first admin, where there is none yet.
@@ -226,6 +247,7 @@ func (h *house) authenticate(ctx context.Context, key string) (server.Principal,
 
 // recordRefusal writes down a request that did not get as far as a tool.
 func (h *house) recordRefusal(ctx context.Context, r server.Refusal) error {
+	h.metrics.Refused(r.Transport)
 	return h.audit.Commit(ctx, audit.Event{
 		ID: audit.NewID(), Time: time.Now().UTC(), Caller: r.Client, Role: r.Role, Transport: r.Transport,
 		Tool: "http", Target: r.Target, Decision: audit.Denied, Reason: r.Reason,

@@ -41,7 +41,8 @@ Admins:  /admin/mcp  /admin/sse  /admin/message
 
 On a loopback address both are served. On any other the admin's side is served only where
 --admin-listen says so, and the listener needs TLS, or an https --public-url where a proxy has it.
-/healthz and /readyz need no key.`,
+/healthz and /readyz need no key; /metrics, for Prometheus, is on the admin's side and needs an
+admin's.`,
 		Example: `  bucketgate serve
   bucketgate serve --listen :8443 --tls-cert gate.pem --tls-key gate.key --public-url https://gate.example.com
   bucketgate serve --listen :8080 --public-url https://gate.example.com --trusted-proxy 10.0.0.0/8 --admin-listen 127.0.0.1:8081`,

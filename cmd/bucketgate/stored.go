@@ -55,7 +55,7 @@ func (p program) stationOn(ctx context.Context, db *store.Store, o options) (*st
 		return nil, err
 	}
 	f := &office{store: db, audit: writer}
-	client, toolbox, err := p.agentToolbox(ctx, f, roster, o)
+	client, toolbox, err := p.agentToolbox(ctx, f, roster, o, nil)
 	if err != nil {
 		stop()
 		return nil, err

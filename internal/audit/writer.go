@@ -229,6 +229,9 @@ func (w *Writer) refusal() error {
 	return nil
 }
 
+// Waiting returns how many events are queued and not yet written.
+func (w *Writer) Waiting() int { return w.queued() }
+
 // Err says why the writer takes nothing now, nil when it does.
 func (w *Writer) Err() error {
 	w.mu.Lock()
