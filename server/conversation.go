@@ -67,7 +67,7 @@ func (s *Server) converse(ctx context.Context, name string, out sink) (c *conver
 // once.
 func (c *conversation) hear(e *envelope) (run func()) {
 	switch {
-	case e.method == "notifications/cancelled":
+	case e.cancels():
 		c.cancel(e.requestID)
 	case e.id != nil && e.method == "tools/call":
 		return c.start(e)

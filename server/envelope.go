@@ -46,6 +46,9 @@ type envelope struct {
 	params json.RawMessage
 }
 
+// cancels reports whether the message ends another.
+func (e *envelope) cancels() bool { return e.method == "notifications/cancelled" }
+
 // A refusal is an envelope that is not taken.
 type refusal struct {
 	id      json.RawMessage // nil where the message has no id, or not exactly one

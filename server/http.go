@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mark3labs/mcp-go/mcp"
 	mcpserver "github.com/mark3labs/mcp-go/server"
 )
 
@@ -106,6 +107,9 @@ type HTTP struct {
 	strangers *strangers
 	draining  chan struct{} // closed when nothing new is begun
 	drainOnce sync.Once
+
+	answerTime time.Duration // for an answer that is no stream; tests shorten it
+	readying   readying
 }
 
 // A route is what a path stands for.
@@ -138,6 +142,8 @@ func NewHTTP(config HTTPConfig) *HTTP {
 		clients:   newClients(config.Limits),
 		strangers: newStrangers(),
 		draining:  make(chan struct{}),
+
+		answerTime: answerTime,
 	}
 	for _, side := range config.Sides {
 		h.add(side)
@@ -166,6 +172,9 @@ func (v *visit) metrics() { v.face.Metrics.ServeHTTP(v.w, v.r) }
 // ServeHTTP implements http.Handler.
 func (h *HTTP) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.recover(r)
+	// Who asks and does not read must not hold the connection for ever. Streams
+	// set times of their own.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(h.answerTime))
 	secure(w.Header())
 	if reason := h.door.refusal(r); reason != "" {
 		h.turnAway(w, r, http.StatusForbidden, "This address or origin is not served here. "+reason, Refusal{Reason: reason})
@@ -240,17 +249,34 @@ func (h *HTTP) enter(w http.ResponseWriter, r *http.Request, to route) {
 		http: h, face: to.face, w: w, control: http.NewResponseController(w), key: key, principal: p, client: h.clients.of(p),
 		r: r.WithContext(context.WithValue(r.Context(), principalKey{}, p)),
 	}
+	if !v.client.mayAsk() {
+		v.tooMany("more requests in a second than a client may make")
+		return
+	}
+	if name := repeatedHeader(r.Header); name != "" {
+		v.refuse(http.StatusBadRequest, errorMessage(nil, codeInvalidRequest, "The header "+name+" is there more than once."), "the header "+name+" more than once")
+		return
+	}
 	serve, ok := to.serve[r.Method]
 	if !ok {
 		w.Header().Set("Allow", to.allow)
 		plainText(w, http.StatusMethodNotAllowed, "This method is not served here.")
 		return
 	}
-	if !v.client.mayAsk() {
-		v.tooMany("more requests in a second than a client may make")
-		return
-	}
 	serve(v)
+}
+
+// onceHeaders are those that decide what is done. Of two, a proxy may judge
+// the one and this server go by the other.
+var onceHeaders = []string{"Content-Type", "Content-Encoding", sessionHeader, mcp.HeaderProtocolVersion, mcp.HeaderMethod, mcp.HeaderName}
+
+func repeatedHeader(header http.Header) string {
+	for _, name := range onceHeaders {
+		if len(header.Values(name)) > 1 {
+			return name
+		}
+	}
+	return ""
 }
 
 // refuse answers a request that is not taken, and writes it down.
@@ -262,6 +288,9 @@ func (v *visit) refuse(status int, message any, reason string) {
 func (v *visit) record(reason string) {
 	v.http.record(v.r, Refusal{Client: v.principal.Name, Role: v.principal.Role, Transport: v.principal.Transport, Reason: reason})
 }
+
+// atOnce is the limit that most run into.
+const atOnce = "more requests at once than a client may make"
 
 // tooMany refuses what goes beyond a limit of the client. It is written down
 // once in a while: who runs into a limit does so many times over.

@@ -3,10 +3,12 @@ package server_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -383,6 +385,94 @@ func TestLimitsOfAClient(t *testing.T) {
 	assert.Equal(t, http.StatusTooManyRequests, s.do(t, listen).status)
 	stream.close()
 	await(t, stream.ended)
+}
+
+// A body that is still on its way counts too, on both transports: one client
+// could otherwise have the server hold as many as it opens connections.
+func TestBodiesThatAreNotThereYetCount(t *testing.T) {
+	s := newSite(t, newFixture(t), func(c *server.HTTPConfig) { c.Limits.Concurrent = 1 })
+	g := s.greet(t, "", "2025-06-18")
+	stream, path := s.talk(t, "")
+	for name, a := range map[string]ask{"http": g.ask(t, "", ping(1)), "sse": {path: path, body: ping(1)}} {
+		t.Run(name, func(t *testing.T) {
+			body, rest := io.Pipe()
+			slow := s.request(t, a)
+			slow.Body, slow.ContentLength = body, int64(len(a.body))
+			began, ended := make(chan struct{}), make(chan int, 1)
+			go func() {
+				response, err := s.Client().Do(slow)
+				if err != nil {
+					ended <- 0
+					return
+				}
+				response.Body.Close()
+				ended <- response.StatusCode
+			}()
+			go func() {
+				_, _ = rest.Write([]byte(a.body[:1]))
+				close(began)
+			}()
+			await(t, began)
+			refused := func() bool { return s.do(t, a).status == http.StatusTooManyRequests }
+			assert.Eventually(t, refused, patience, time.Millisecond)
+			_, err := rest.Write([]byte(a.body[1:]))
+			require.NoError(t, err)
+			require.NoError(t, rest.Close())
+			assert.Contains(t, []int{http.StatusOK, http.StatusAccepted}, await(t, ended))
+		})
+	}
+	stream.close()
+	await(t, stream.ended)
+}
+
+// Who has as many calls under way as are allowed can still cancel one.
+func TestACancelNeedsNoPlace(t *testing.T) {
+	f := newFixture(t)
+	keeper := newGatekeeper()
+	f.toolbox.Tools = append(f.toolbox.Tools, keeper.tool())
+	s := newSite(t, f, func(c *server.HTTPConfig) { c.Limits.Concurrent = 1 })
+	g := s.greet(t, "", "2025-06-18")
+	_, path := s.talk(t, "")
+	go s.do(t, g.ask(t, "", call(1, "waits", `{}`)))
+	await(t, keeper.began)
+	assert.Equal(t, http.StatusTooManyRequests, s.do(t, ask{path: path, body: ping(1)}).status, "both transports count together")
+	assert.Equal(t, http.StatusAccepted, s.do(t, g.ask(t, "", cancel(1))).status)
+	assert.ErrorIs(t, await(t, keeper.ended), context.Canceled)
+
+	say := func() bool {
+		return s.do(t, ask{path: path, body: call(1, "waits", `{}`)}).status == http.StatusAccepted
+	}
+	assert.Eventually(t, say, patience, time.Millisecond, "its place is free again")
+	await(t, keeper.began)
+	assert.Equal(t, http.StatusAccepted, s.do(t, ask{path: path, body: cancel(1)}).status)
+	assert.ErrorIs(t, await(t, keeper.ended), context.Canceled)
+}
+
+// What stands before the server may judge one of two headers, and the server
+// the other.
+func TestRepeatedHeaders(t *testing.T) {
+	s := newSite(t, newFixture(t))
+	for name, values := range map[string][]string{
+		"Mcp-Protocol-Version": {modern, "2025-06-18"},
+		"Mcp-Method":           {"tools/call", "tools/list"},
+		"Mcp-Name":             {"my_access", "get_repo"},
+		"Mcp-Session-Id":       {"a", "b"},
+		"Content-Type":         {"application/json", "text/plain"},
+		"Content-Encoding":     {"", "gzip"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.taken()
+			a := s.greet(t, "", modern).ask(t, "", call(1, "my_access", `{}`))
+			a.header[name] = values
+			got := s.do(t, a)
+			assert.Equal(t, http.StatusBadRequest, got.status, got.body)
+			assert.Contains(t, got.body, name+" is there more than once")
+			refused := s.taken()
+			require.Len(t, refused, 1, "one event")
+			assert.Equal(t, "the header "+name+" more than once", refused[0].Reason)
+		})
+	}
+	assert.Empty(t, s.recorded(), "no call came as far as a tool")
 }
 
 func TestTheRateOfAClient(t *testing.T) {

@@ -52,6 +52,7 @@ type client struct {
 	rate   *rate.Limiter
 
 	mu       sync.Mutex
+	reading  int
 	running  int
 	streams  int
 	silentTo time.Time
@@ -87,6 +88,12 @@ func (c *client) mayTell() bool {
 	c.silentTo = now.Add(floodTold)
 	return true
 }
+
+// beginReading counts a message that is on its way, and endReading forgets it;
+// false when there are too many. They have a count of their own, so that who
+// has as many calls under way as are allowed can still cancel one.
+func (c *client) beginReading() bool { return c.take(&c.reading, c.limits.Concurrent) }
+func (c *client) endReading()        { c.give(&c.reading) }
 
 // begin counts a request that runs, and end forgets it; false when there are
 // too many.
@@ -129,6 +136,7 @@ type strangers struct {
 	mu    sync.Mutex
 	all   stranger
 	known map[netip.Prefix]*stranger
+	swept time.Time // when those that have been quiet were last looked for
 }
 
 type stranger struct {
@@ -157,9 +165,10 @@ func (s *strangers) count(from netip.Addr) flood {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.now()
-	one := s.of(network(from), now)
-	if f := one.count(now); f != oneOfFew {
-		return f
+	if one := s.of(network(from), now); one != nil {
+		if f := one.count(now); f != oneOfFew {
+			return f
+		}
 	}
 	return s.all.count(now)
 }
@@ -175,13 +184,19 @@ func (s *stranger) count(now time.Time) flood {
 	return firstOfMany
 }
 
+// sweepEvery is how often those that have been quiet are looked for: each
+// refusal would otherwise cost a look at all that are known, and whoever has
+// many addresses could keep the processor busy with it.
+const sweepEvery = time.Second
+
 // of returns what is known of a network. Where there are too many, those that
-// have been quiet are forgotten, and if there are none the rest share one.
+// have been quiet are forgotten; nil where there are still too many.
 func (s *strangers) of(from netip.Prefix, now time.Time) *stranger {
 	if known := s.known[from]; known != nil {
 		return known
 	}
-	if len(s.known) >= maxStrangers {
+	if len(s.known) >= maxStrangers && now.Sub(s.swept) >= sweepEvery {
+		s.swept = now
 		for network, known := range s.known {
 			if known.rate.TokensAt(now) >= strangerBurst {
 				delete(s.known, network)
@@ -189,7 +204,7 @@ func (s *strangers) of(from netip.Prefix, now time.Time) *stranger {
 		}
 	}
 	if len(s.known) >= maxStrangers {
-		return &s.all
+		return nil
 	}
 	known := &stranger{rate: rate.NewLimiter(strangerRate, strangerBurst)}
 	s.known[from] = known

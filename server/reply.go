@@ -61,7 +61,7 @@ func (s *eventStream) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	_ = s.control.SetWriteDeadline(time.Time{}) // it would hold for the connection's next request too
+	_ = s.control.SetWriteDeadline(time.Now().Add(patience)) // the rest is sent after the handler's return
 }
 
 // A reply is the answer to one request: one JSON body, or, from when something

@@ -8,14 +8,16 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
-// The time-outs of a listener. There is none for writing an answer as a whole:
-// streams last. Each single write has one.
+// The time-outs of a listener. A stream has none as a whole, but each write to
+// it has one.
 const (
 	readHeaderTime = 10 * time.Second
 	readTime       = 30 * time.Second
+	answerTime     = 2 * time.Minute // what is asked, done and written, longer than any call takes
 	idleTime       = 2 * time.Minute
 	maxHeader      = 64 << 10
 )
@@ -63,6 +65,28 @@ func shutdown(s *http.Server, cancel context.CancelFunc) error {
 	return errors.Join(errors.New("some calls did not end in time and were canceled"), s.Close())
 }
 
+// readying asks whether the server is ready for one at a time: anybody may ask
+// that, as often as they can, and each time costs a query. Who came before the
+// last was asked gets its answer.
+type readying struct {
+	mu     sync.Mutex
+	began  time.Time // when the last was asked
+	broken int
+	err    error
+}
+
+func (r *readying) ask(ctx context.Context, ready func(context.Context) (int, error)) (broken int, err error) {
+	came := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.began.After(came) {
+		r.began = time.Now()
+		// Others may get the answer, who have not gone.
+		r.broken, r.err = ready(context.WithoutCancel(ctx))
+	}
+	return r.broken, r.err
+}
+
 // ready says whether the server can do its work. Anybody may ask, so that it
 // tells no names and no causes.
 func (h *HTTP) ready(w http.ResponseWriter, r *http.Request) {
@@ -70,7 +94,7 @@ func (h *HTTP) ready(w http.ResponseWriter, r *http.Request) {
 		Status string `json:"status"`
 		Broken int    `json:"broken_scopes"`
 	}
-	broken, err := h.config.Ready(r.Context())
+	broken, err := h.readying.ask(r.Context(), h.config.Ready)
 	now, status := state{"ready", broken}, http.StatusOK
 	switch {
 	case err != nil:

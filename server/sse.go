@@ -83,19 +83,31 @@ func (v *visit) message() {
 	if !ok {
 		return
 	}
-	isCall := e.method == "tools/call" && e.id != nil
-	if isCall && !v.client.begin() {
-		v.tooMany("more requests at once than a client may make")
+	if !v.hear(talk, e) {
+		v.tooMany(atOnce)
 		return
 	}
-	run := talk.hear(e)
-	if run != nil {
-		go func() {
-			defer v.client.end()
-			run()
-		}()
-	} else if isCall {
-		v.client.end()
-	}
 	v.w.WriteHeader(http.StatusAccepted)
+}
+
+// hear has a message heard; false when its client has too many under way. Not
+// only calls count: an answer waits for who does not read the stream.
+func (v *visit) hear(talk *conversation, e *envelope) bool {
+	if e.cancels() {
+		talk.hear(e)
+		return true
+	}
+	if !v.client.begin() {
+		return false
+	}
+	run := talk.hear(e)
+	if run == nil {
+		v.client.end()
+		return true
+	}
+	go func() {
+		defer v.client.end()
+		run()
+	}()
+	return true
 }

@@ -27,7 +27,15 @@ const (
 
 // read takes the message of a request, or refuses it. What a tool gets and
 // what mcp-go gets come from the one envelope that is judged here.
+//
+// A message counts while it is on its way: a client could otherwise have the
+// server hold as many, of 1 MiB each, as it opens connections.
 func (v *visit) read() (*envelope, bool) {
+	if !v.client.beginReading() {
+		v.tooMany(atOnce)
+		return nil, false
+	}
+	defer v.client.endReading()
 	mediaType, _, err := mime.ParseMediaType(v.r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" || v.r.Header.Get("Content-Encoding") != "" {
 		v.refuse(http.StatusUnsupportedMediaType, errorMessage(nil, codeInvalidRequest, "Only application/json is taken, and not compressed."), "a body that is not application/json")
@@ -55,11 +63,6 @@ func (v *visit) read() (*envelope, bool) {
 
 // post answers one message of Streamable HTTP.
 func (v *visit) post() {
-	if !v.client.begin() {
-		v.tooMany("more requests at once than a client may make")
-		return
-	}
-	defer v.client.end()
 	e, ok := v.read()
 	if !ok {
 		return
@@ -74,7 +77,7 @@ func (v *visit) post() {
 	switch {
 	case e.method == "":
 		v.w.WriteHeader(http.StatusAccepted) // an answer to a question that nobody asked
-	case e.method == "notifications/cancelled":
+	case e.cancels():
 		// mcp-go knows running requests by their id alone where there is no
 		// session, so that one client could end the call of another. It is
 		// given none: with a session the call is looked for here, and without
@@ -83,7 +86,10 @@ func (v *visit) post() {
 			v.face.running.cancel(session, e.requestID)
 		}
 		v.w.WriteHeader(http.StatusAccepted)
+	case !v.client.begin():
+		v.tooMany(atOnce)
 	default:
+		defer v.client.end()
 		v.answer(e, session, modern)
 	}
 }
@@ -95,7 +101,7 @@ func (v *visit) session(id json.RawMessage) (string, bool) {
 	case session == "":
 		v.refuse(http.StatusBadRequest, errorMessage(id, codeInvalidRequest, "The header Mcp-Session-Id is missing: send initialize first, and then the id that its answer came with."), "no session id")
 		return "", false
-	case len(v.r.Header.Values(sessionHeader)) > 1 || !v.http.sessions.good("http", v.principal, session):
+	case !v.http.sessions.good("http", v.principal, session):
 		// Of another client or of none: one answer for both.
 		v.refuse(http.StatusNotFound, errorMessage(id, codeInvalidRequest, "There is no such session, or it has ended: send initialize for a new one."), "a session id that is not this client's, or has ended")
 		return "", false

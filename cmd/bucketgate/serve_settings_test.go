@@ -71,6 +71,22 @@ func TestMistakesInServe(t *testing.T) {
 	assert.Contains(t, got.stderr, "in the clear", "each flag has its variable")
 }
 
+// An origin is written as browsers write it, or none of theirs would be it.
+func TestOriginsAreAsBrowsersWriteThem(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://Gate.example.com:443": "https://gate.example.com",
+		"http://localhost:80/":         "http://localhost",
+		"https://[2001:db8::1]:443":    "https://[2001:db8::1]",
+		"https://gate.example.com:80":  "https://gate.example.com:80",
+		"http://localhost:443":         "http://localhost:443",
+		"https://gate.example.com":     "https://gate.example.com",
+	} {
+		u, err := readOrigin(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, u.String())
+	}
+}
+
 // Which sides are served where.
 func TestSidesOfListeners(t *testing.T) {
 	type sides struct{ agents, admin bool }

@@ -133,14 +133,16 @@ func (o serveOptions) readOrigins(s *serveSettings) error {
 	return nil
 }
 
-// readOrigin takes a scheme and a host, and nothing else.
+// readOrigin takes a scheme and a host, and nothing else. The port that the
+// scheme stands for is left out, as browsers leave it out of an Origin.
 func readOrigin(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || strings.Contains(u.Host, "*") ||
 		u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, fmt.Errorf("is an address without a path, such as https://gate.example.com")
 	}
-	u.Host, u.Path = strings.ToLower(u.Host), ""
+	usual := map[string]string{"http": ":80", "https": ":443"}[u.Scheme]
+	u.Host, u.Path = strings.TrimSuffix(strings.ToLower(u.Host), usual), ""
 	return u, nil
 }
 
