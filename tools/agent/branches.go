@@ -160,10 +160,12 @@ func (l branchLister) read(ctx context.Context, o bitbucket.ListOptions) (bitbuc
 		page bitbucket.Page[bitbucket.Branch]
 		err  error
 	}
-	ahead := make(chan listing, 1)
-	started := false
+	var ahead chan listing
 	r := resolver{client: l.client, call: l.call, meanwhile: func(repo policy.Repo) {
-		started = true
+		if ahead != nil {
+			<-ahead // of a guess that was wrong: one reads at a time, and none is left behind
+		}
+		ahead = make(chan listing, 1)
 		go func() {
 			page, err := l.client.Branches(ctx, repo, o)
 			ahead <- listing{repo, page, err}
@@ -173,7 +175,7 @@ func (l branchLister) read(ctx context.Context, o bitbucket.ListOptions) (bitbuc
 	if err != nil {
 		time.AfterFunc(readAheadGrace, cancel)
 	}
-	if started {
+	if ahead != nil {
 		found := <-ahead // also after an error: nothing is under way once the call is answered
 		if err == nil && sameRepository(found.repo, repository.Repo) {
 			return repository, found.page, l.about(found.err)

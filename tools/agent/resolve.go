@@ -21,6 +21,7 @@ type resolver struct {
 
 	// meanwhile, if set, is called with the first repository that is asked
 	// for, before the answer is there, so that a tool can read on side by side.
+	// It is called once more where the name turns out to be a display name.
 	meanwhile func(policy.Repo)
 }
 
