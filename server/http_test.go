@@ -360,8 +360,9 @@ func TestLimitsOfAClient(t *testing.T) {
 	f.toolbox.Tools = append(f.toolbox.Tools, keeper.tool())
 	s := newSite(t, f, func(c *server.HTTPConfig) { c.Limits = server.Limits{PerSecond: 1_000_000, Concurrent: 2, Streams: 1} })
 	g, other := s.greet(t, "", modern), s.greet(t, keyOfOther, modern)
+	var waiting sync.WaitGroup
 	for range 2 {
-		go s.do(t, g.ask(t, "", call(1, "waits", `{}`)))
+		waiting.Go(func() { s.do(t, g.ask(t, "", call(1, "waits", `{}`))) })
 		await(t, keeper.began)
 	}
 	for range 3 {
@@ -377,6 +378,7 @@ func TestLimitsOfAClient(t *testing.T) {
 	close(keeper.open)
 	await(t, keeper.ended)
 	await(t, keeper.ended)
+	waiting.Wait()
 
 	old := s.greet(t, keyOfOther, "2025-06-18")
 	listen := old.ask(t, keyOfOther, "")
@@ -433,11 +435,13 @@ func TestACancelNeedsNoPlace(t *testing.T) {
 	s := newSite(t, f, func(c *server.HTTPConfig) { c.Limits.Concurrent = 1 })
 	g := s.greet(t, "", "2025-06-18")
 	_, path := s.talk(t, "")
-	go s.do(t, g.ask(t, "", call(1, "waits", `{}`)))
+	var waiting sync.WaitGroup
+	waiting.Go(func() { s.do(t, g.ask(t, "", call(1, "waits", `{}`))) })
 	await(t, keeper.began)
 	assert.Equal(t, http.StatusTooManyRequests, s.do(t, ask{path: path, body: ping(1)}).status, "both transports count together")
 	assert.Equal(t, http.StatusAccepted, s.do(t, g.ask(t, "", cancel(1))).status)
 	assert.ErrorIs(t, await(t, keeper.ended), context.Canceled)
+	waiting.Wait()
 
 	say := func() bool {
 		return s.do(t, ask{path: path, body: call(1, "waits", `{}`)}).status == http.StatusAccepted
