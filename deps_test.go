@@ -43,7 +43,7 @@ var ours = map[string]struct {
 	"internal/store/storetest": {[]string{"policy", "internal/secret", "internal/audit", "internal/store"}, "the suite that every engine has to pass"},
 	"internal/manage":          {[]string{"policy", "bitbucket", "internal/store", "internal/audit", "internal/secret"}, "the one service behind every face of administration"},
 	"internal/secretpage":      {[]string{"internal/manage", "internal/secret"}, "a page over the service: what was typed goes in and does not come back"},
-	"internal/console":         {[]string{"policy", "internal/manage", "internal/store", "internal/audit", "internal/secret"}, "pages over the management service: it cannot call a tool or Bitbucket, and what it needs of them it is given"},
+	"internal/console":         {[]string{"policy", "internal/manage", "internal/store", "internal/audit", "internal/secret", "internal/snippets"}, "pages over the management service, with what clients are told: it cannot call a tool or Bitbucket, and what it needs of them it is given"},
 	"cmd/bucketgate":           {[]string{"policy", "bitbucket", "bitbucket/sample", "tools", "tools/agent", "tools/admin", "server", "internal/manage", "internal/secretpage", "internal/console", "internal/store", "internal/audit", "internal/secret", "internal/metrics", "internal/snippets"}, "wires everything"},
 	"internal/bench":           {[]string{"policy", "bitbucket", "bitbucket/sample", "tools", "tools/agent", "internal/audit", "internal/secret", "internal/store", "internal/manage", "internal/console"}, "measures the product from outside and, where the command line cannot say it, from inside"},
 	"internal/bench/bare":      {nil, "what the product is measured against must hold nothing of it"},

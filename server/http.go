@@ -62,7 +62,8 @@ type Side struct {
 	Server *Server
 
 	// Pages, if any, answers what else is below Path. No key is asked for
-	// there: who serves pages has a log-in of its own.
+	// there: who serves pages has a log-in of its own, and finds in the context
+	// of a request who asks, see StrangerFrom.
 	Pages http.Handler
 
 	// Metrics, if any, answers /metrics to who has a key of this side.
@@ -204,7 +205,7 @@ func (h *HTTP) serveRest(w http.ResponseWriter, r *http.Request) {
 	}
 	for _, side := range h.config.Sides {
 		if side.Pages != nil && strings.HasPrefix(r.URL.Path, side.Path+"/") {
-			side.Pages.ServeHTTP(w, r)
+			side.Pages.ServeHTTP(w, h.withStranger(r))
 			return
 		}
 	}

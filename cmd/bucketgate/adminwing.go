@@ -11,30 +11,40 @@ import (
 	"bucketgate/bitbucket"
 	"bucketgate/internal/audit"
 	"bucketgate/internal/console"
+	"bucketgate/internal/manage"
 	"bucketgate/internal/secret"
 	"bucketgate/internal/secretpage"
+	"bucketgate/server"
 	"bucketgate/tools"
 	"bucketgate/tools/admin"
 )
 
+// adminPlaces are the addresses that admins are told.
+type adminPlaces struct {
+	pages  string // where a browser finds the pages
+	agents string // where agents connect
+}
+
 // adminWing wires what admins get over HTTP: their tools, the pages of one-time
-// links, and the console. origin is where a browser finds those; agents is the
-// toolbox that the console tries scopes with.
-func (p program) adminWing(ctx context.Context, h *house, origin string, agents *tools.Toolbox) (*wing, error) {
+// links, and the console, which tries scopes with the agents' toolbox.
+func (p program) adminWing(ctx context.Context, h *house, at adminPlaces, agents *tools.Toolbox) (*wing, error) {
 	service := h.managing(options{linkTTL: h.settings.linkTTL}, h.settings.allowsAPI)
 	link := func(token secret.Text, _ time.Time) (string, error) {
-		return origin + secretpage.Path + token.Reveal(), nil
+		return at.pages + secretpage.Path + token.Reveal(), nil
 	}
 	toolbox, err := p.adminToolbox(ctx, &h.office, service, link, h.settings.toolPrefix)
 	if err != nil {
 		return nil, err
 	}
 	toolbox.Observe = h.countCall
-	page, err := secretpage.New(secretpage.Config{Links: service, Log: p.log(), Origins: []string{origin}})
+	page, err := secretpage.New(secretpage.Config{Links: service, Log: p.log(), Origins: []string{at.pages}})
 	if err != nil {
 		return nil, err
 	}
-	config := console.Config{Service: service, Try: h.try(agents), PublicURL: origin, Log: p.log(), LinkTTL: h.settings.linkTTL}
+	config := console.Config{
+		Service: service, Try: h.try(agents), PublicURL: at.pages, AgentURL: at.agents, From: from, Refused: refused,
+		Log: p.log(), LinkTTL: h.settings.linkTTL,
+	}
 	if h.settings.auditHeadFile != "" {
 		config.AuditHeads = h.auditHeads
 	}
@@ -46,6 +56,21 @@ func (p program) adminWing(ctx context.Context, h *house, origin string, agents 
 	pages.Handle("/admin/", desk)
 	pages.Handle(secretpage.Path, page)
 	return &wing{toolbox: toolbox, instructions: admin.Instructions, pages: pages, firstAdmin: desk.FirstAdminLink}, nil
+}
+
+// from is where a request for a page comes from.
+func from(r *http.Request) string { return server.StrangerFrom(r.Context()).Address().String() }
+
+// refused counts a log-in that the console refused, together with the keys that
+// were refused elsewhere.
+func refused(r *http.Request) manage.Tally {
+	switch flooding, first := server.StrangerFrom(r.Context()).Refused(); {
+	case first:
+		return manage.FirstOfMany
+	case flooding:
+		return manage.OneOfMany
+	}
+	return manage.OneOfFew
 }
 
 // try runs a call as an agent that holds one scope would make it, for the

@@ -151,7 +151,7 @@ func (p program) clientDelete() *cobra.Command {
 
 func (p program) clientKey() *cobra.Command {
 	return p.officeCommand("key NAME", "Give a client a new key, and print it once", cobra.ExactArgs(1), func(f *office, c *invocation) error {
-		updated, key, err := f.ReplaceClientKey(c.ctx, p.commandLine(), c.args[0])
+		updated, key, err := f.ReplaceClientKey(c.ctx, p.commandLine(), 0, c.args[0])
 		if err != nil {
 			return err
 		}

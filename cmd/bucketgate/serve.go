@@ -191,7 +191,9 @@ func (p program) adminSide(h *house, openings []*opening, agents *wing) (server.
 	if at < 0 {
 		return server.Side{}, nil, nil
 	}
-	w, err := p.adminWing(context.Background(), h, openings[at].url(h.settings), agents.toolbox)
+	// Agents may have another listener than admins.
+	agentsAt := openings[slices.IndexFunc(openings, func(o *opening) bool { return o.agents })]
+	w, err := p.adminWing(context.Background(), h, adminPlaces{openings[at].url(h.settings), agentsAt.url(h.settings)}, agents.toolbox)
 	if err != nil {
 		return server.Side{}, nil, err
 	}

@@ -21,7 +21,8 @@ var someLimits = server.Limits{PerSecond: server.DefaultPerSecond, Concurrent: s
 
 // A gate is `serve`, running in the test's process as main runs it.
 type gate struct {
-	url    string // of the first listener
+	url    string        // of the first listener
+	stdout *lockedBuffer // what came after the line of the first listener
 	stderr *lockedBuffer
 	stop   func() outcome
 }
@@ -31,7 +32,7 @@ func startGate(t *testing.T, env variables, args ...string) *gate {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
-	g := &gate{stderr: &lockedBuffer{}}
+	g := &gate{stdout: &lockedBuffer{}, stderr: &lockedBuffer{}}
 	p := program{stdin: strings.NewReader(""), stdout: in, stderr: g.stderr, lookupEnv: env.lookup}
 	ended := make(chan int, 1)
 	go func() {
@@ -43,7 +44,7 @@ func startGate(t *testing.T, env variables, args ...string) *gate {
 	first, err := lines.ReadString('\n')
 	require.NoError(t, err, "%s", g.stderr)
 	g.url = strings.TrimSuffix(strings.TrimSpace(strings.TrimPrefix(first, "agents: ")), "/mcp")
-	go io.Copy(io.Discard, lines)
+	go io.Copy(g.stdout, lines)
 	stopped := false
 	var last outcome
 	g.stop = func() outcome {

@@ -1,6 +1,8 @@
 package console
 
 import (
+	"cmp"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,6 +12,7 @@ import (
 
 	"bucketgate/internal/manage"
 	"bucketgate/internal/secret"
+	"bucketgate/internal/snippets"
 	"bucketgate/internal/store"
 )
 
@@ -121,8 +124,8 @@ func (c *Console) newClientForm(r *http.Request) (*clientForm, error) {
 
 		ScopesField: field{Name: "scopes"},
 	}
-	for _, s := range c.snippets("agent") {
-		f.Program.Options = append(f.Program.Options, option{s.ID, s.Name, false})
+	for _, s := range c.snippets("agent", "") {
+		f.Program.Options = append(f.Program.Options, option{s.Client, s.Title, false})
 	}
 	for _, name := range names {
 		f.Scopes = append(f.Scopes, scopeChoice{Name: name})
@@ -145,19 +148,17 @@ func (f *clientForm) read(r *http.Request) (manage.Client, error) {
 	for i := range f.Scopes {
 		f.Scopes[i].Chosen = slices.Contains(r.PostForm["scope"], f.Scopes[i].Name)
 	}
-	f.Version, _ = strconv.ParseInt(r.PostForm.Get("version"), 10, 64)
 	record := manage.Client{Name: f.Name.Value, Role: f.Role.Value, Scopes: r.PostForm["scope"]}
-	if f.Expires.Value == "" { // keep
-		return record, nil
-	}
-	days, err := strconv.Atoi(f.Expires.Value)
-	if err != nil || days < 0 || days > 3650 {
-		// A key without an end must not come of a number that cannot be read.
-		return record, &manage.Refused{Words: "choose when the key expires", Field: "expires"}
+	days, err := strconv.Atoi(cmp.Or(f.Expires.Value, "0")) // keep
+	if err != nil || !f.Expires.isChosen() {
+		// A key without an end must not come of what the form does not offer.
+		return record, errNoExpiry
 	}
 	record.ExpiresIn = time.Duration(days) * day
 	return record, nil
 }
+
+var errNoExpiry = &manage.Refused{Words: "choose when the key expires", Field: "expires"}
 
 func (c *Console) newClient(w http.ResponseWriter, r *http.Request) error {
 	form, err := c.newClientForm(r)
@@ -176,13 +177,10 @@ func (c *Console) createClient(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	record, err := form.read(r)
-	if err == nil && form.Expires.Value == "" {
-		err = &manage.Refused{Words: "choose when the key expires", Field: "expires"}
-	}
 	if err != nil {
 		return c.again(w, r, "client-form", form, err, form.fields()...)
 	}
-	created, key, err := c.config.Service.CreateClient(r.Context(), actorOf(r), record)
+	created, key, err := c.config.Service.CreateClient(r.Context(), c.actor(r), record)
 	if err != nil {
 		return c.again(w, r, "client-form", form, err, form.fields()...)
 	}
@@ -195,7 +193,8 @@ type keyView struct {
 	Key      string
 	Snippets []snippet
 	Endpoint string
-	First    bool // it is the first admin, who is logged in now
+	Variable string // the environment variable that the snippets take the key from
+	First    bool   // it is the first admin, who is logged in now
 }
 
 // showKey is the one page that a secret stands on: a client's new key. It is
@@ -204,7 +203,7 @@ type keyView struct {
 func (c *Console) showKey(w http.ResponseWriter, r *http.Request, client store.Client, key secret.Text, program string) error {
 	view := &keyView{
 		frame:  frame{Title: "The key of " + client.Name, Nav: "clients", Crumbs: []crumb{clientsCrumb, {client.Name, path("clients", client.Name)}}},
-		Client: newClientRow(client), Key: key.Reveal(), Snippets: chosen(c.snippets(client.Role), program), Endpoint: c.endpoint(client.Role),
+		Client: newClientRow(client), Key: key.Reveal(), Snippets: c.snippets(client.Role, program), Endpoint: c.endpoint(client.Role), Variable: snippets.DefaultKeyVariable,
 		First: r.PathValue("token") != "",
 	}
 	return c.show(w, r, http.StatusOK, "key", view)
@@ -231,7 +230,7 @@ func (c *Console) existingClient(r *http.Request) (*clientForm, error) {
 	for i := range form.Scopes {
 		form.Scopes[i].Chosen = slices.Contains(record.Scopes, form.Scopes[i].Name)
 	}
-	form.Snippets = c.snippets(record.Role)
+	form.Snippets = c.snippets(record.Role, "")
 	return form, nil
 }
 
@@ -251,7 +250,10 @@ func (c *Console) updateClient(w http.ResponseWriter, r *http.Request) error {
 	record, err := form.read(r)
 	record.Name, form.Name.Value = form.Existing.Name, form.Existing.Name
 	if err == nil {
-		_, err = c.config.Service.UpdateClient(r.Context(), actorOf(r), form.Version, record)
+		form.Version, err = readVersion(r)
+	}
+	if err == nil {
+		_, err = c.config.Service.UpdateClient(r.Context(), c.actor(r), form.Version, record)
 	}
 	if err != nil {
 		return c.again(w, r, "client-form", form, err, form.fields()...)
@@ -267,7 +269,7 @@ func (c *Console) askNewKey(w http.ResponseWriter, r *http.Request) error {
 	here := path("clients", client.Name)
 	q := &question{
 		frame: frame{Title: "A new key for " + client.Name + "?", Nav: "clients", Crumbs: []crumb{clientsCrumb, {client.Name, here}}},
-		What:  "The old key stops to work at once: whatever uses it is refused until it has the new one.", Button: "Make a new key", Back: here,
+		What:  "The old key stops to work at once: whatever uses it is refused until it has the new one.", Button: "Make a new key", Back: here, Version: client.Version,
 	}
 	if client.ID == adminOf(r).ClientID {
 		q.Facts = append(q.Facts, "This is your own key: you will be logged out, and log in with the new one.")
@@ -276,7 +278,20 @@ func (c *Console) askNewKey(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (c *Console) newKey(w http.ResponseWriter, r *http.Request) error {
-	client, key, err := c.config.Service.ReplaceClientKey(r.Context(), actorOf(r), r.PathValue("client"))
+	if err := parse(r); err != nil {
+		return err
+	}
+	version, err := readVersion(r)
+	if err != nil {
+		return err
+	}
+	client, key, err := c.config.Service.ReplaceClientKey(r.Context(), c.actor(r), version, r.PathValue("client"))
+	if errors.Is(err, store.ErrConflict) {
+		// A reload of the page with the key sends this form once more.
+		c.notify(r, notice{Kind: "warn", Title: "No new key was made", Lines: []string{"The client was changed after this was asked; its key may be the new one already."}})
+		http.Redirect(w, r, r.URL.EscapedPath(), http.StatusSeeOther)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -316,7 +331,7 @@ func andMore(n int) string {
 
 func (c *Console) revoke(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("client")
-	if err := c.config.Service.RevokeClient(r.Context(), actorOf(r), name); err != nil {
+	if err := c.config.Service.RevokeClient(r.Context(), c.actor(r), name); err != nil {
 		return err
 	}
 	return c.done(w, r, "/admin/clients", "The client "+name+" was revoked")

@@ -16,6 +16,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -25,6 +26,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -50,6 +52,19 @@ type Config struct {
 	// PublicURL is where browsers and agents reach the server, such as
 	// https://bucketgate.example. https makes the cookie one for https only.
 	PublicURL string
+
+	// AgentURL is where agents reach it, for the snippets that are shown with a
+	// key. Empty is PublicURL: it is another one where admins have a listener of
+	// their own.
+	AgentURL string
+
+	// From says where a request comes from, for the audit log. Nil is the other
+	// end of the connection, which may be a proxy.
+	From func(*http.Request) string
+
+	// Refused counts a log-in that was refused, and says how it is written
+	// down. Nil counts nothing: then each leaves its event.
+	Refused func(*http.Request) manage.Tally
 
 	// AuditHeads reads the ends of the audit log that are kept elsewhere. Nil
 	// where there is no head file: then a cut end cannot be found.
@@ -88,9 +103,16 @@ func New(config Config) (*Console, error) {
 		return nil, fmt.Errorf("a console needs the public address of the server, and %q is none", config.PublicURL)
 	}
 	config.PublicURL = public.Scheme + "://" + public.Host
-	config.Idle = orElse(config.Idle, 30*time.Minute)
-	config.Lifetime = orElse(config.Lifetime, 12*time.Hour)
-	config.LinkTTL = orElse(config.LinkTTL, 10*time.Minute)
+	config.AgentURL = strings.TrimSuffix(cmp.Or(config.AgentURL, config.PublicURL), "/")
+	if config.From == nil {
+		config.From = func(r *http.Request) string { host, _, _ := net.SplitHostPort(r.RemoteAddr); return host }
+	}
+	if config.Refused == nil {
+		config.Refused = func(*http.Request) manage.Tally { return manage.OneOfFew }
+	}
+	config.Idle = cmp.Or(config.Idle, 30*time.Minute)
+	config.Lifetime = cmp.Or(config.Lifetime, 12*time.Hour)
+	config.LinkTTL = cmp.Or(config.LinkTTL, 10*time.Minute)
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
@@ -103,13 +125,6 @@ func New(config Config) (*Console, error) {
 		return nil, err
 	}
 	return c, nil
-}
-
-func orElse(d, other time.Duration) time.Duration {
-	if d == 0 {
-		return other
-	}
-	return d
 }
 
 // ServeHTTP answers a request.

@@ -120,7 +120,6 @@ func (f *credentialForm) read(r *http.Request) (manage.Credential, error) {
 			at.Value = strings.TrimSpace(r.PostForm.Get(at.Name))
 		}
 	}
-	f.Version, _ = strconv.ParseInt(r.PostForm.Get("version"), 10, 64)
 	record := manage.Credential{
 		Provider: f.Provider.Name, Name: f.Name.Value, Username: f.Username.Value,
 		Key: secret.NewText(strings.TrimSpace(r.PostForm.Get("api_key"))),
@@ -190,7 +189,7 @@ func (c *Console) createCredential(w http.ResponseWriter, r *http.Request) error
 	}
 	record, err := form.read(r)
 	if err == nil {
-		_, err = c.config.Service.CreateCredential(r.Context(), actorOf(r), record)
+		_, err = c.config.Service.CreateCredential(r.Context(), c.actor(r), record)
 	}
 	if err != nil {
 		return c.againCredential(w, r, form, err)
@@ -241,7 +240,10 @@ func (c *Console) updateCredential(w http.ResponseWriter, r *http.Request) error
 	record, err := form.read(r)
 	record.Name, form.Name.Value = form.Existing.Name, form.Existing.Name
 	if err == nil {
-		_, err = c.config.Service.UpdateCredential(r.Context(), actorOf(r), form.Version, record)
+		form.Version, err = readVersion(r)
+	}
+	if err == nil {
+		_, err = c.config.Service.UpdateCredential(r.Context(), c.actor(r), form.Version, record)
 	}
 	if err != nil {
 		return c.againCredential(w, r, form, err)
@@ -273,7 +275,7 @@ func (c *Console) connectionNotice(r *http.Request, provider, name string) notic
 	if stored, err := c.config.Service.Credential(ctx, provider, name); err == nil && !stored.KeySet {
 		return notice{Kind: "warn", Title: "Its key is not set yet.", Lines: []string{"Open the credential and give the key: until then nothing can be asked with it."}}
 	}
-	test, err := c.config.Service.TestCredential(ctx, actorOf(r), provider, name)
+	test, err := c.config.Service.TestCredential(ctx, c.actor(r), provider, name)
 	var refused *manage.Refused
 	switch {
 	case errors.As(err, &refused):
@@ -320,7 +322,7 @@ func (c *Console) askDeleteCredential(w http.ResponseWriter, r *http.Request) er
 
 func (c *Console) deleteCredential(w http.ResponseWriter, r *http.Request) error {
 	provider, name := r.PathValue("provider"), r.PathValue("credential")
-	if err := c.config.Service.DeleteCredential(r.Context(), actorOf(r), provider, name); err != nil {
+	if err := c.config.Service.DeleteCredential(r.Context(), c.actor(r), provider, name); err != nil {
 		return c.stillUsed(w, r, err)
 	}
 	return c.done(w, r, path("providers", provider), "The credential "+name+" was deleted")

@@ -26,6 +26,12 @@ type firstLink struct {
 // printed.
 var firstActor = manage.Actor{Name: "first-admin link", Transport: "console"}
 
+func (c *Console) firstActorOf(r *http.Request) manage.Actor {
+	actor := firstActor
+	actor.From = c.config.From(r)
+	return actor
+}
+
 // FirstAdminLink returns a link that makes the first admin and logs it in. It
 // works once, until Config.LinkTTL is over or there is an admin; a link from
 // before does not work any more. It is "" where there is an admin already.
@@ -69,19 +75,14 @@ func (c *Console) firstPage(w http.ResponseWriter, r *http.Request) error {
 	good := c.first.good(r.PathValue("token"))
 	c.first.mu.Unlock()
 	if !good {
-		return errLinkGone
+		return manage.ErrNoLink
 	}
-	if has, err := c.config.Service.HasAdmin(r.Context()); err != nil || has {
-		return orGone(err)
+	if has, err := c.config.Service.HasAdmin(r.Context()); err != nil {
+		return err
+	} else if has {
+		return manage.ErrNoLink
 	}
 	return c.show(w, r, http.StatusOK, "first", newFirstView())
-}
-
-func orGone(err error) error {
-	if err != nil {
-		return err
-	}
-	return errLinkGone
 }
 
 func (c *Console) createFirst(w http.ResponseWriter, r *http.Request) error {
@@ -91,14 +92,11 @@ func (c *Console) createFirst(w http.ResponseWriter, r *http.Request) error {
 	c.first.mu.Lock()
 	defer c.first.mu.Unlock() // two at once: the second finds it used
 	if !c.first.good(r.PathValue("token")) {
-		if err := c.config.Service.Note(r.Context(), firstActor, "create_first_admin", "", audit.Denied, "the link is used, expired or none"); err != nil {
-			return err
-		}
-		return errLinkGone
+		return c.config.Service.RefuseFirstAdmin(r.Context(), c.firstActorOf(r), c.counting(r))
 	}
 	view := newFirstView()
 	view.Name.Value = strings.TrimSpace(r.PostForm.Get("name"))
-	client, key, err := c.config.Service.CreateFirstAdmin(r.Context(), firstActor, view.Name.Value)
+	client, key, err := c.config.Service.CreateFirstAdmin(r.Context(), c.firstActorOf(r), view.Name.Value)
 	if err != nil {
 		return c.again(w, r, "first", view, err, &view.Name)
 	}

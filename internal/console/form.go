@@ -1,9 +1,13 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 
 	"bucketgate/internal/manage"
@@ -24,7 +28,7 @@ type field struct {
 	Options  []option
 	Checked  bool
 	Code     bool   // patterns and slugs, in a fixed font
-	Complete string // what a browser may fill in; nothing where empty
+	Complete string // what a browser may fill in, and keep; nothing where empty
 	Example  string
 }
 
@@ -43,6 +47,15 @@ func (f field) Type() string {
 		return "text"
 	}
 	return f.Kind
+}
+
+// Completes is the field's autocomplete. Of a password "off" is not heeded: a
+// browser would put the admin's own key in, which then goes to Bitbucket.
+func (f field) Completes() string {
+	if f.Kind == "password" {
+		return cmp.Or(f.Complete, "new-password")
+	}
+	return cmp.Or(f.Complete, "off")
 }
 
 // DescribedBy names what explains the field to who does not see it.
@@ -65,8 +78,17 @@ func (f *field) choose(value string) {
 	}
 }
 
-// parse reads the form of a POST.
+// isChosen reports whether the value is that of an option.
+func (f *field) isChosen() bool {
+	return slices.ContainsFunc(f.Options, func(o option) bool { return o.Chosen })
+}
+
+// parse reads the form of a POST. A body of another kind is no form without
+// fields: it would read as one in which everything was emptied.
 func parse(r *http.Request) error {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/x-www-form-urlencoded" {
+		return errForm
+	}
 	if err := r.ParseForm(); err != nil {
 		var tooLarge *http.MaxBytesError
 		if errors.As(err, &tooLarge) {
@@ -75,6 +97,17 @@ func parse(r *http.Request) error {
 		return fmt.Errorf("%w: %w", errForm, err)
 	}
 	return nil
+}
+
+// readVersion reads which version of a record a form was filled in from. A form
+// that does not say is refused: it would overwrite what somebody else has saved
+// meanwhile.
+func readVersion(r *http.Request) (int64, error) {
+	version, err := strconv.ParseInt(r.PostForm.Get("version"), 10, 64)
+	if err != nil || version < 1 {
+		return 0, fmt.Errorf("%w: it has no version", errForm)
+	}
+	return version, nil
 }
 
 // wrong puts what is refused at its field and into the summary, and reports
@@ -129,6 +162,8 @@ type question struct {
 	InUse  bool
 	Button string
 	Back   string // address to go back to
+
+	Version int64 // of the record that is changed; 0 where it does not matter
 }
 
 // UserPath is the page of a record that is in the way.

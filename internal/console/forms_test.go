@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -18,6 +19,7 @@ import (
 
 	"bucketgate/internal/audit"
 	"bucketgate/internal/manage"
+	"bucketgate/internal/snippets"
 	"bucketgate/internal/store"
 	"bucketgate/policy"
 )
@@ -231,23 +233,29 @@ func TestTheStateOfTheChain(t *testing.T) {
 	assert.Contains(t, v.must("/admin/audit"), "caller")
 }
 
+// What the snippets say is tested where they are made; here, that they are
+// those, and which comes first.
 func TestEachClientGetsItsOwnSnippet(t *testing.T) {
-	h := newHouse(t, func(c *Config) { c.PublicURL = "https://gate.example/" })
-	for id, want := range map[string]string{
-		"claude-code": `{"mcpServers":{"bitbucket":{"type":"http","url":"https://gate.example/mcp","headers":{"Authorization":"Bearer ${BUCKETGATE_KEY}"}}}}`,
-		"vscode":      `{"inputs":[{"description":"Bucketgate key","id":"bucketgate-key","password":true,"type":"promptString"}],"servers":{"bitbucket":{"type":"http","url":"https://gate.example/mcp","headers":{"Authorization":"Bearer ${input:bucketgate-key}"}}}}`,
-		"cursor":      `{"mcpServers":{"bitbucket":{"url":"https://gate.example/mcp","headers":{"Authorization":"Bearer ${env:BUCKETGATE_KEY}"}}}}`,
-		"gemini-cli":  `{"mcpServers":{"bitbucket":{"httpUrl":"https://gate.example/mcp","headers":{"Authorization":"Bearer ${BUCKETGATE_KEY}"}}}}`,
-	} {
-		first := chosen(h.console.snippets("agent"), id)[0]
-		assert.Equal(t, id, first.ID)
-		assert.True(t, first.Open)
-		assert.JSONEq(t, want, first.Text)
+	h := newHouse(t, func(c *Config) { c.PublicURL, c.AgentURL = "https://admin.example/", "https://gate.example/" })
+	h.guide()
+	all := snippets.For(snippets.Target{URL: "https://gate.example/mcp"})
+	v := h.loggedIn("anna")
+	for i, s := range all {
+		form := url.Values{"name": {fmt.Sprint("bot-", i)}, "role": {"agent"}, "scope": {"platform"}, "expires": {"90"}, "program": {s.Client}}
+		page := html.UnescapeString(v.post("/admin/new-client", form).body)
+		require.Contains(t, page, s.Text)
+		assert.Contains(t, page, s.Command)
+		assert.Contains(t, page, s.Note)
+		assert.Less(t, strings.Index(page, `<details class="snippet" name="snippet" open>`), strings.Index(page, s.Text))
+		for _, other := range all {
+			require.Contains(t, page, other.Text, "the others are there too")
+			assert.LessOrEqual(t, strings.Index(page, s.Text), strings.Index(page, other.Text), "the chosen one is the first")
+		}
+		assert.NotContains(t, page, "admin.example")
 	}
-	codex := chosen(h.console.snippets("agent"), "codex")[0]
-	assert.Equal(t, "[mcp_servers.bitbucket]\nurl = \"https://gate.example/mcp\"\nbearer_token_env_var = \"BUCKETGATE_KEY\"", codex.Text)
-	assert.Contains(t, h.console.snippets("admin")[0].Text, "https://gate.example/admin/mcp")
-	assert.Len(t, chosen(h.console.snippets("agent"), "unknown"), 5)
+	admin := v.post("/admin/new-client", url.Values{"name": {"chief"}, "role": {"admin"}, "expires": {"90"}})
+	assert.Contains(t, admin.body, "https://admin.example/admin/mcp")
+	assert.Contains(t, admin.body, "bucketgate-admin")
 }
 
 func TestAKeyIsShownOnce(t *testing.T) {
@@ -280,4 +288,73 @@ func TestAConsoleRefusesWhatItCannotWorkWith(t *testing.T) {
 	c, err := New(Config{Service: service, PublicURL: "https://gate.example"})
 	require.NoError(t, err)
 	assert.NotNil(t, c)
+}
+
+// A form that lost its fields on the way must not read as one in which
+// everything was emptied, and one without a version would overwrite what
+// somebody else has saved.
+func TestAFormThatIsNotWholeChangesNothing(t *testing.T) {
+	h := newHouse(t)
+	h.furnish()
+	v := h.loggedIn("anna")
+	whole := map[string]url.Values{
+		"/admin/providers/acme/edit":               {"description": {"changed"}},
+		"/admin/providers/acme/credentials/reader": {"username": {"changed@example.com"}},
+		"/admin/scopes/platform":                   {"credential": {"reader"}, "repositories": {"changed"}, "branches": {"changed"}},
+		"/admin/clients/claude":                    {"role": {"agent"}},
+		"/admin/clients/claude/key":                {},
+	}
+	before := h.events()
+	for path, form := range whole {
+		for _, version := range []string{"", "0", "-1", "x", "1e3", "99999999999999999999"} {
+			form := maps.Clone(form)
+			form.Set("version", version)
+			assert.Equal(t, http.StatusBadRequest, v.post(path, form).status, "%s with the version %q", path, version)
+		}
+		assert.Equal(t, http.StatusBadRequest, v.post(path, url.Values{}).status, path)
+		for _, kind := range []string{"multipart/form-data; boundary=x", "text/plain", "application/json", ""} {
+			a := v.send(http.MethodPost, path, url.Values{"version": {"1"}}, map[string]string{"Content-Type": kind})
+			assert.Equal(t, http.StatusBadRequest, a.status, "%s as %q", path, kind)
+		}
+	}
+	for _, path := range []string{"/admin/login", "/admin/new-provider", "/admin/new-client", "/admin/providers/acme/new-scope", "/admin/try"} {
+		a := v.send(http.MethodPost, path, everything(), map[string]string{"Content-Type": "multipart/form-data; boundary=x"})
+		assert.Equal(t, http.StatusBadRequest, a.status, path)
+		assert.Contains(t, a.body, "cannot be read", path)
+	}
+	assert.Equal(t, before, h.events())
+	client, err := h.service.Client(t.Context(), "claude")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"platform"}, client.Scopes)
+}
+
+// Of what a form does not offer nothing is taken.
+func TestAFieldThatIsNotInTheFormCountsForNothing(t *testing.T) {
+	h := newHouse(t)
+	h.furnish()
+	v := h.loggedIn("anna")
+	extra := func(form url.Values) url.Values {
+		for _, name := range []string{"id", "ID", "Name", "name", "provider", "provider_id", "Provider", "workspace", "Workspace", "api_url", "actions", "Actions", "key_hash", "KeyHash", "revoked_at", "updated_by", "UpdatedBy"} {
+			form.Set(name, "wrong")
+		}
+		return form
+	}
+	require.Equal(t, http.StatusSeeOther, v.post("/admin/providers/acme/edit", extra(url.Values{"version": {"1"}})).status)
+	require.Equal(t, http.StatusSeeOther, v.post("/admin/providers/acme/credentials/reader", extra(url.Values{"version": {"1"}, "username": {sampleUser}})).status)
+	require.Equal(t, http.StatusSeeOther, v.post("/admin/scopes/platform", extra(url.Values{"version": {"1"}, "credential": {"reader"}, "repositories": {"api"}, "branches": {"main"}})).status)
+	require.Equal(t, http.StatusSeeOther, v.post("/admin/clients/claude", extra(url.Values{"version": {"1"}, "role": {"agent"}, "scope": {"platform"}})).status)
+	provider, err := h.service.Provider(t.Context(), "acme")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"acme", h.upstream.URL(), "anna"}, []string{provider.Workspace, provider.API, provider.UpdatedBy})
+	scope, err := h.service.Scope(t.Context(), "platform")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"acme", "anna"}, []string{scope.Provider, scope.UpdatedBy})
+	assert.Equal(t, []policy.Action{policy.Read}, scope.Actions)
+	// Nor can a scope of one provider be given the credential of another.
+	_, err = h.service.CreateCredential(t.Context(), h.boss, manage.Credential{Provider: "spare", Name: "of another"})
+	require.NoError(t, err)
+	a := v.post("/admin/scopes/platform", url.Values{"version": {"2"}, "credential": {"of another"}, "repositories": {"api"}, "branches": {"main"}})
+	assert.Equal(t, http.StatusUnprocessableEntity, a.status)
+	assert.Equal(t, http.StatusUnprocessableEntity, v.get("/admin/providers/spare/credentials/reader").status)
+	assert.Equal(t, http.StatusUnprocessableEntity, v.post("/admin/providers/spare/credentials/reader/delete", nil).status)
 }

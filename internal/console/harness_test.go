@@ -245,7 +245,7 @@ func (v *visitor) send(method, path string, form url.Values, headers map[string]
 	v.t.Helper()
 	r, err := http.NewRequest(method, v.url+path, strings.NewReader(form.Encode()))
 	require.NoError(v.t, err)
-	if form != nil {
+	if method == http.MethodPost {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
 	for name, value := range headers {

@@ -3,7 +3,6 @@ package console
 import (
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"bucketgate/internal/manage"
@@ -56,7 +55,6 @@ func (f *providerForm) read(r *http.Request) (manage.Provider, error) {
 	for _, at := range f.fields() {
 		at.Value = strings.TrimSpace(r.PostForm.Get(at.Name))
 	}
-	f.Version, _ = strconv.ParseInt(r.PostForm.Get("version"), 10, 64)
 	return manage.Provider{Name: f.Name.Value, Type: f.Type.Value, Workspace: f.Workspace.Value, Description: f.Description.Value, API: f.API.Value}, nil
 }
 
@@ -70,7 +68,7 @@ func (c *Console) createProvider(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	created, err := c.config.Service.CreateProvider(r.Context(), actorOf(r), record)
+	created, err := c.config.Service.CreateProvider(r.Context(), c.actor(r), record)
 	if err != nil {
 		return c.again(w, r, "provider-form", form, err, form.fields()...)
 	}
@@ -111,13 +109,16 @@ func (c *Console) updateProvider(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if form.Version, err = readVersion(r); err != nil {
+		return err
+	}
 	record.Name = form.Existing
 	form.Name.Value = form.Existing
 	if form.Fixed { // the form has no fields for them
 		record.Workspace, record.API = fixed.Workspace, fixed.API
 		form.Workspace.Value, form.API.Value = fixed.Workspace, fixed.API
 	}
-	if _, err := c.config.Service.UpdateProvider(r.Context(), actorOf(r), form.Version, record); err != nil {
+	if _, err := c.config.Service.UpdateProvider(r.Context(), c.actor(r), form.Version, record); err != nil {
 		return c.again(w, r, "provider-form", form, err, form.fields()...)
 	}
 	return c.done(w, r, path("providers", form.Existing), "The provider was saved")
@@ -182,7 +183,7 @@ func (c *Console) askDeleteProvider(w http.ResponseWriter, r *http.Request) erro
 
 func (c *Console) deleteProvider(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("provider")
-	if err := c.config.Service.DeleteProvider(r.Context(), actorOf(r), name); err != nil {
+	if err := c.config.Service.DeleteProvider(r.Context(), c.actor(r), name); err != nil {
 		return c.stillUsed(w, r, err)
 	}
 	return c.done(w, r, "/admin/providers", "The provider "+name+" was deleted")

@@ -220,7 +220,6 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 var (
 	errNoPage      = errors.New("there is no such page")
 	errCrossOrigin = errors.New("the request came from another site")
-	errLinkGone    = errors.New("the link is gone")
 	errForm        = errors.New("the form cannot be read")
 )
 
@@ -271,7 +270,9 @@ func (c *Console) failure(err error) (*errorView, int) {
 	switch {
 	case errors.Is(err, errCrossOrigin):
 		return view("Not done", "The request came from another site, or was changed on its way, and nothing was done.", "If you did mean it, open the console in a new tab and do it there."), http.StatusForbidden
-	case errors.Is(err, errLinkGone):
+	case errors.Is(err, manage.ErrTooMany):
+		return view("Wait a minute", "Too many log-ins of this address were refused.", "Then try again, with the key or the link that is good."), http.StatusTooManyRequests
+	case errors.Is(err, manage.ErrNoLink):
 		return view("This link does not work", "It was used, has expired, or there is an admin already. A link makes the first admin once.",
 			"Restart the server for another link, or make an admin with: bucketgate client create NAME --role admin"), http.StatusGone
 	case errors.Is(err, errNoPage):

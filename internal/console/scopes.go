@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -133,7 +132,6 @@ func (f *scopeForm) read(r *http.Request) (manage.Scope, error) {
 	f.Credential.choose(f.Credential.Value)
 	f.AllRepositories.Checked = r.PostForm.Get("all_repositories") != ""
 	f.AllBranches.Checked = r.PostForm.Get("all_branches") != ""
-	f.Version, _ = strconv.ParseInt(r.PostForm.Get("version"), 10, 64)
 	return manage.Scope{
 		Name: f.Name.Value, Provider: f.Provider.Name, Credential: f.Credential.Value, Description: f.Description.Value,
 		Repositories: lines(f.Repositories.Value), ExcludeRepositories: lines(f.ExcludeRepositories.Value),
@@ -167,7 +165,7 @@ func (c *Console) createScope(w http.ResponseWriter, r *http.Request) error {
 		form.Preview = c.preview(r, record)
 		return c.show(w, r, http.StatusOK, "scope-form", form)
 	}
-	created, warnings, err := c.config.Service.CreateScope(r.Context(), actorOf(r), record)
+	created, warnings, err := c.config.Service.CreateScope(r.Context(), c.actor(r), record)
 	if err != nil {
 		return c.again(w, r, "scope-form", form, err, form.fields()...)
 	}
@@ -227,12 +225,15 @@ func (c *Console) updateScope(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if form.Version, err = readVersion(r); err != nil {
+		return err
+	}
 	record.Name, form.Name.Value, record.Actions = form.Existing, form.Existing, form.Stored.Actions
 	if asksPreview(r) {
 		form.Preview = c.preview(r, record)
 		return c.show(w, r, http.StatusOK, "scope-form", form)
 	}
-	updated, warnings, err := c.config.Service.UpdateScope(r.Context(), actorOf(r), form.Version, record)
+	updated, warnings, err := c.config.Service.UpdateScope(r.Context(), c.actor(r), form.Version, record)
 	if err != nil {
 		return c.again(w, r, "scope-form", form, err, form.fields()...)
 	}
@@ -266,7 +267,7 @@ func (p previewView) Kind() string {
 func (c *Console) preview(r *http.Request, draft manage.Scope) *previewView {
 	ctx, cancel := context.WithTimeout(r.Context(), testTime)
 	defer cancel()
-	answer, err := c.drafts.Preview(ctx, actorOf(r), draft)
+	answer, err := c.drafts.Preview(ctx, c.actor(r), draft)
 	view := &previewView{Warnings: answer.Warnings}
 	switch list := manage.Refusals(err); {
 	case len(list) > 0:
@@ -320,7 +321,7 @@ func (c *Console) deleteScope(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := c.config.Service.DeleteScope(r.Context(), actorOf(r), s.Name); err != nil {
+	if err := c.config.Service.DeleteScope(r.Context(), c.actor(r), s.Name); err != nil {
 		return c.stillUsed(w, r, err)
 	}
 	return c.done(w, r, path("providers", s.Provider, "scopes"), "The scope "+s.Name+" was deleted")

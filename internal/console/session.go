@@ -94,8 +94,14 @@ func adminOf(r *http.Request) manage.Admin {
 	return admin
 }
 
-func actorOf(r *http.Request) manage.Actor {
-	return manage.Actor{Name: adminOf(r).Name, Transport: "console"}
+// actor is who asks, and from where, as the audit log names it.
+func (c *Console) actor(r *http.Request) manage.Actor {
+	return manage.Actor{Name: adminOf(r).Name, Transport: "console", From: c.config.From(r)}
+}
+
+// counting counts a log-in that was refused.
+func (c *Console) counting(r *http.Request) func() manage.Tally {
+	return func() manage.Tally { return c.config.Refused(r) }
 }
 
 // onlyAdmin lets nobody through who is not logged in, or whose client is no
@@ -175,7 +181,7 @@ func (c *Console) newLoginView(r *http.Request) (*loginView, error) {
 	has, err := c.config.Service.HasAdmin(r.Context())
 	return &loginView{
 		frame:   frame{Title: "Log in"},
-		Key:     field{Name: "key", Label: "Admin key", Kind: "password", Hint: "The key of a client with the role admin. It begins with bg_."},
+		Key:     field{Name: "key", Label: "Admin key", Kind: "password", Complete: "current-password", Hint: "The key of a client with the role admin. It begins with bg_."},
 		Next:    nextPage(r.FormValue("next")),
 		NoAdmin: !has,
 	}, err
@@ -189,10 +195,15 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	admin, err := c.config.Service.LogIn(r.Context(), secret.NewText(strings.TrimSpace(r.PostForm.Get("key"))), "console")
+	admin, err := c.config.Service.LogIn(r.Context(), c.actor(r), secret.NewText(strings.TrimSpace(r.PostForm.Get("key"))), c.counting(r))
 	if errors.Is(err, manage.ErrNoAdmin) {
+		status := http.StatusUnauthorized
+		if errors.Is(err, manage.ErrTooMany) {
+			w.Header().Set("Retry-After", "60")
+			status = http.StatusTooManyRequests
+		}
 		view.wrong(err, &view.Key)
-		return c.show(w, r, http.StatusUnauthorized, "login", view)
+		return c.show(w, r, status, "login", view)
 	}
 	if err != nil {
 		return err
@@ -223,7 +234,7 @@ func (c *Console) logout(w http.ResponseWriter, r *http.Request) error {
 	if err := c.sessions.Destroy(r.Context()); err != nil {
 		return err
 	}
-	if err := c.config.Service.LogOut(r.Context(), actorOf(r)); err != nil {
+	if err := c.config.Service.LogOut(r.Context(), c.actor(r)); err != nil {
 		return err
 	}
 	http.Redirect(w, r, "/admin/login", http.StatusSeeOther)

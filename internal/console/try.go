@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -114,11 +113,10 @@ func (c *Console) try(w http.ResponseWriter, r *http.Request) error {
 
 // check says what of the form was left out. What a name may be the tools know.
 func (v *tryView) check() error {
-	chosen := func(o option) bool { return o.Chosen }
 	switch {
-	case !slices.ContainsFunc(v.Scope.Options, chosen):
+	case !v.Scope.isChosen():
 		return &manage.Refused{Words: "choose a scope", Field: "scope"}
-	case !slices.ContainsFunc(v.Ask.Options, chosen):
+	case !v.Ask.isChosen():
 		return &manage.Refused{Words: "choose what to ask", Field: "ask"}
 	case v.Repository.Value == "":
 		return &manage.Refused{Words: "name a repository", Field: "repository"}

@@ -23,26 +23,76 @@ type Admin struct {
 // ErrNoAdmin is in the refusal of a key that does not open the console.
 var ErrNoAdmin = errors.New("it is not the key of an admin")
 
+// ErrTooMany is in the refusal of one more stranger where there were many.
+var ErrTooMany = errors.New("too many were refused at this address")
+
+// A Tally says how the refusal of a stranger is written down. Each leaves its
+// event, until there are so many from one address that they are meant to fill
+// the log; then there is one for all of a minute.
+type Tally int
+
+// The ways.
+const (
+	OneOfFew Tally = iota
+	FirstOfMany
+	OneOfMany
+)
+
+// refuse returns the event of a refused stranger; ok is false where there is
+// none.
+func (t Tally) refuse(a action, why string) (e audit.Event, ok bool) {
+	if t == FirstOfMany {
+		why = "so many refused log-ins that those of the next minute are not written down one by one; this one: " + why
+	}
+	return a.event(audit.Denied, why), t != OneOfMany
+}
+
 // LogIn returns the admin whose key it is. It leaves one audit event either
-// way. Every key that does not open gets the same words: they must not tell
-// whether it was ever a good one.
-func (s *Service) LogIn(ctx context.Context, key secret.Text, transport string) (Admin, error) {
+// way; count, which may be nil, is asked about a key that is refused. Every key
+// that does not open gets the same words: they must not tell whether it was
+// ever a good one. One that opens does so however many were refused: of 2^256
+// keys none is guessed, and a stranger must not be able to keep an admin out.
+func (s *Service) LogIn(ctx context.Context, from Actor, key secret.Text, count func() Tally) (Admin, error) {
 	caller, why, admin, err := s.judgeKey(ctx, key.Reveal())
 	if err != nil {
 		return Admin{}, err
 	}
-	a := action{actor: Actor{Name: caller, Transport: transport}, tool: "log_in", target: caller}
-	event := a.event(audit.Allowed, "")
-	if why != "" {
-		event = a.event(audit.Denied, why)
+	from.Name = caller
+	a := action{actor: from, tool: "log_in", target: caller}
+	if why == "" {
+		if err := s.config.Audit.Commit(context.WithoutCancel(ctx), a.event(audit.Allowed, "")); err != nil {
+			return Admin{}, err
+		}
+		return admin, nil
 	}
-	if err := s.config.Audit.Commit(context.WithoutCancel(ctx), event); err != nil {
-		return Admin{}, err
+	return Admin{}, s.turnAway(ctx, a, why, count, &Refused{Words: "this key does not open the console: it is mistyped, expired, revoked or replaced, or not the key of an admin", Field: "key", Err: ErrNoAdmin})
+}
+
+// turnAway writes down that a stranger was refused, and returns the refusal.
+func (s *Service) turnAway(ctx context.Context, a action, why string, count func() Tally, refused *Refused) error {
+	tally := OneOfFew
+	if count != nil {
+		tally = count()
 	}
-	if why != "" {
-		return Admin{}, &Refused{Words: "this key does not open the console: it is mistyped, expired, revoked or replaced, or not the key of an admin", Field: "key", Err: ErrNoAdmin}
+	if event, ok := tally.refuse(a, why); ok {
+		if err := s.config.Audit.Commit(context.WithoutCancel(ctx), event); err != nil {
+			return err
+		}
 	}
-	return admin, nil
+	if tally != OneOfFew {
+		return &Refused{Words: "too many were refused at this address: wait a minute, and see to the key", Field: refused.Field, Err: errors.Join(ErrTooMany, refused.Err)}
+	}
+	return refused
+}
+
+// ErrNoLink is in the refusal of a link that makes no first admin.
+var ErrNoLink = errors.New("it is no link for the first admin")
+
+// RefuseFirstAdmin writes down that somebody came with a link for the first
+// admin that is not good, and returns the refusal. count is as for LogIn.
+func (s *Service) RefuseFirstAdmin(ctx context.Context, actor Actor, count func() Tally) error {
+	a := action{actor: actor, tool: "create_first_admin"}
+	return s.turnAway(ctx, a, "the link is used, expired or none", count, &Refused{Words: "the link was used, has expired, or is none", Err: ErrNoLink})
 }
 
 // judgeKey says why a key is not good, for the audit log; "" where it is. The

@@ -28,7 +28,7 @@ func TestAnAdminIsOneAsLongAsItsKeyIsGood(t *testing.T) {
 		}, true},
 		"it is revoked": {func(d *desk) error { return d.RevokeClient(context.Background(), boss, "anna") }, false},
 		"it gets another key": {func(d *desk) error {
-			_, _, err := d.ReplaceClientKey(context.Background(), boss, "anna")
+			_, _, err := d.ReplaceClientKey(context.Background(), boss, 0, "anna")
 			return err
 		}, false},
 		"it becomes an agent": {func(d *desk) error {
@@ -40,14 +40,14 @@ func TestAnAdminIsOneAsLongAsItsKeyIsGood(t *testing.T) {
 			d := newDesk(t)
 			_, key, err := d.CreateClient(t.Context(), boss, Client{Name: "anna", Role: "admin", ExpiresIn: time.Hour})
 			require.NoError(t, err)
-			admin, err := d.LogIn(t.Context(), key, "test")
+			admin, err := d.LogIn(t.Context(), Actor{Transport: "test"}, key, nil)
 			require.NoError(t, err)
 			assert.Equal(t, "anna", admin.Name)
 			require.NoError(t, row.take(d))
 			still, err := d.StillAdmin(t.Context(), admin)
 			require.NoError(t, err)
 			assert.Equal(t, row.still, still)
-			again, err := d.LogIn(t.Context(), key, "test")
+			again, err := d.LogIn(t.Context(), Actor{Transport: "test"}, key, nil)
 			if row.still {
 				assert.NoError(t, err)
 				return
@@ -60,7 +60,7 @@ func TestAnAdminIsOneAsLongAsItsKeyIsGood(t *testing.T) {
 	still, err := d.StillAdmin(t.Context(), Admin{})
 	require.NoError(t, err)
 	assert.False(t, still, "the zero admin is none")
-	_, err = d.LogIn(t.Context(), secret.Text{}, "test")
+	_, err = d.LogIn(t.Context(), Actor{Transport: "test"}, secret.Text{}, nil)
 	assert.ErrorIs(t, err, ErrNoAdmin)
 }
 
@@ -69,7 +69,7 @@ func TestALoginIsWrittenDownWithoutWhatWasTyped(t *testing.T) {
 	_, key, err := d.CreateClient(t.Context(), boss, Client{Name: "bot"})
 	require.NoError(t, err)
 	for typed, reason := range map[string]string{"hunter2-canary": "what was typed is no key of a client", key.Reveal(): "the client is not an admin"} {
-		_, err := d.LogIn(t.Context(), secret.NewText(typed), "test")
+		_, err := d.LogIn(t.Context(), Actor{Transport: "test"}, secret.NewText(typed), nil)
 		require.ErrorIs(t, err, ErrNoAdmin)
 		assert.NotContains(t, err.Error(), typed)
 		e := d.events()[0]
@@ -88,7 +88,7 @@ func TestTheFirstAdminIsMadeOnce(t *testing.T) {
 	created, key, err := d.CreateFirstAdmin(t.Context(), boss, "anna")
 	require.NoError(t, err)
 	assert.Equal(t, "admin", created.Role)
-	_, err = d.LogIn(t.Context(), key, "test")
+	_, err = d.LogIn(t.Context(), Actor{Transport: "test"}, key, nil)
 	require.NoError(t, err)
 	_, second, err := d.CreateFirstAdmin(t.Context(), boss, "bert")
 	assert.ErrorIs(t, err, ErrHasAdmin)

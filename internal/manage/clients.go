@@ -78,8 +78,9 @@ func (s *Service) UpdateClient(ctx context.Context, actor Actor, version int64, 
 }
 
 // ReplaceClientKey gives a client a new key. The old one is not taken any
-// more.
-func (s *Service) ReplaceClientKey(ctx context.Context, actor Actor, name string) (store.Client, secret.Text, error) {
+// more. version is the client's, or 0 for whatever there is: a form that is
+// sent a second time must not take away the key that the first one made.
+func (s *Service) ReplaceClientKey(ctx context.Context, actor Actor, version int64, name string) (store.Client, secret.Text, error) {
 	key, prefix, hash := secret.NewClientKey()
 	var updated store.Client
 	err := s.change(ctx, action{actor: actor, tool: "replace_client_key", target: name}, func(tx *store.Tx) error {
@@ -88,6 +89,9 @@ func (s *Service) ReplaceClientKey(ctx context.Context, actor Actor, name string
 			return err
 		}
 		current.KeyPrefix, current.KeyHash, current.UpdatedBy = prefix, hash, actor.Name
+		if version != 0 {
+			current.Version = version
+		}
 		updated, err = tx.UpdateClient(current)
 		return err
 	})

@@ -48,7 +48,7 @@ func TestWhoseKeyItIs(t *testing.T) {
 	_, goneKey := d.client(Client{Name: "gone"})
 	require.NoError(t, d.RevokeClient(t.Context(), boss, "gone"))
 	_, oldKey := d.client(Client{Name: "renewed"})
-	_, newKey, err := d.ReplaceClientKey(t.Context(), boss, "renewed")
+	_, newKey, err := d.ReplaceClientKey(t.Context(), boss, 0, "renewed")
 	require.NoError(t, err)
 	stranger, _, _ := secret.NewClientKey()
 	keeper := newDoorkeeper(t, d)
@@ -123,7 +123,7 @@ func TestAChangeOfAClientCounts(t *testing.T) {
 	t.Logf("a scope less after %v", time.Since(began))
 
 	began = time.Now()
-	_, next, err := d.ReplaceClientKey(t.Context(), boss, "bot")
+	_, next, err := d.ReplaceClientKey(t.Context(), boss, 0, "bot")
 	require.NoError(t, err)
 	_, err = keeper.Admit(t.Context(), next.Reveal())
 	require.NoError(t, err, "the new key is good at once")

@@ -255,7 +255,7 @@ func TestAClientWithoutAKey(t *testing.T) {
 		_, err := tx.ClientByKeyPrefix(c.KeyPrefix)
 		return err
 	}))
-	_, _, err = d.ReplaceClientKey(t.Context(), boss, "bot")
+	_, _, err = d.ReplaceClientKey(t.Context(), boss, 0, "bot")
 	require.NoError(t, err)
 }
 

@@ -16,6 +16,7 @@ import (
 type Actor struct {
 	Name      string
 	Transport string // "command line", "http", "console"
+	From      string // the address that the request comes from; empty where it is not known
 
 	// AnyAPI lets the actor give a provider any address that ParseAPI takes:
 	// whoever has the command line has the machine. The others may name only
@@ -147,6 +148,9 @@ type action struct {
 }
 
 func (a action) event(decision audit.Decision, reason string) audit.Event {
+	if a.actor.From != "" {
+		reason = strings.TrimPrefix(strings.TrimSuffix(reason, ".")+"; from "+a.actor.From, "; ")
+	}
 	return audit.Event{
 		ID: audit.NewID(), Time: time.Now().UTC(), Caller: a.actor.Name, Role: "admin", Transport: a.actor.Transport,
 		Tool: a.tool, Scope: a.scope, Target: a.target, Decision: decision, Reason: reason,

@@ -253,7 +253,7 @@ func TestClients(t *testing.T) {
 	assert.Equal(t, created.KeyPrefix, prefix)
 	assert.True(t, secret.SameHash(created.KeyHash, hash))
 
-	replaced, next, err := d.ReplaceClientKey(t.Context(), boss, "bot")
+	replaced, next, err := d.ReplaceClientKey(t.Context(), boss, 0, "bot")
 	require.NoError(t, err)
 	assert.NotEqual(t, key.Reveal(), next.Reveal())
 	assert.False(t, secret.SameHash(replaced.KeyHash, hash), "the old key is not taken any more")
@@ -261,7 +261,7 @@ func TestClients(t *testing.T) {
 	require.ErrorContains(t, d.DeleteScope(t.Context(), boss, "team"), `client "bot"`)
 	require.NoError(t, d.RevokeClient(t.Context(), boss, "bot"))
 	require.NoError(t, d.DeleteScope(t.Context(), boss, "team"), "a revoked client holds nothing")
-	_, _, err = d.ReplaceClientKey(t.Context(), boss, "bot")
+	_, _, err = d.ReplaceClientKey(t.Context(), boss, 0, "bot")
 	assert.ErrorContains(t, err, "was revoked")
 }
 

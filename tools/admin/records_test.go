@@ -111,7 +111,7 @@ func TestThereIsNoKeyUntilSomebodySeesIt(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, c.KeyPrefix)
 	assert.Empty(t, c.KeyHash)
-	_, key, err := d.service.ReplaceClientKey(t.Context(), manage.Actor{Name: "cli"}, "new")
+	_, key, err := d.service.ReplaceClientKey(t.Context(), manage.Actor{Name: "cli"}, 0, "new")
 	require.NoError(t, err)
 	prefix, _, ok := secret.HashClientKey(key.Reveal())
 	require.True(t, ok)

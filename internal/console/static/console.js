@@ -26,6 +26,12 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
+// What is shown once is gone when the page is left: a browser may keep the page
+// itself for the way back, whatever it was told.
+addEventListener("pagehide", () => {
+  for (const element of document.querySelectorAll("[data-once]")) element.textContent = "It was shown once.";
+});
+
 // Sensitive turns itself on for a name that looks like a secret's, until a
 // person has set it.
 for (const form of document.querySelectorAll("[data-secret-words]")) {
@@ -35,7 +41,10 @@ for (const form of document.querySelectorAll("[data-secret-words]")) {
     key: row.querySelector("[name=field_key]"), value: row.querySelector("[name=field_value]"),
     toggle: row.querySelector("[name=field_sensitive]"), own: row.querySelector("[name=field_own]"),
   });
-  const draw = (p) => { p.value.type = p.toggle.checked ? "password" : "text"; };
+  const draw = (p) => {
+    p.value.type = p.toggle.checked ? "password" : "text";
+    p.value.autocomplete = p.toggle.checked ? "new-password" : "off";
+  };
   rows.addEventListener("input", (event) => {
     const p = parts(event.target.closest(".row"));
     if (event.target === p.toggle) p.own.value = "1";
