@@ -9,6 +9,7 @@ import (
 	"bucketgate/bitbucket"
 	"bucketgate/internal/manage"
 	"bucketgate/internal/secret"
+	"bucketgate/internal/store"
 	"bucketgate/policy"
 	"bucketgate/tools"
 	"bucketgate/tools/admin"
@@ -88,7 +89,8 @@ func (f *office) client() *bitbucket.Client {
 func (f *office) namedAddress(hostPort string) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), addressTime)
 	defer cancel()
-	providers, err := f.Providers(ctx)
+	var providers []store.Provider
+	err := f.store.View(ctx, func(tx *store.Tx) (err error) { providers, err = tx.Providers(); return err })
 	if err != nil {
 		return false
 	}
