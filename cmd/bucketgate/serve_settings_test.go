@@ -120,6 +120,38 @@ func TestSidesOfListeners(t *testing.T) {
 	}
 }
 
+// What admins and agents are told. A link of an admin's listener never leads
+// over the proxy in front of the agents'.
+func TestAddressesThatAreTold(t *testing.T) {
+	const public = "https://gate.example.com"
+	for name, row := range map[string]struct {
+		listen, adminListen, public string
+		want                        []string // "" is the listener's own
+	}{
+		"one listener":                       {"127.0.0.1:0", "", public, []string{public}},
+		"one for both on the network":        {"0.0.0.0:0", "0.0.0.0:0", public, []string{public}},
+		"admins on this machine":             {"0.0.0.0:0", "127.0.0.1:0", public, []string{public, ""}},
+		"admins on another of its addresses": {"127.0.0.1:0", "127.0.0.2:0", public, []string{public, ""}},
+		"admins on the network too":          {"127.0.0.1:0", "0.0.0.0:0", public, []string{public, public}},
+		"no public address":                  {"127.0.0.1:0", "127.0.0.2:0", "", []string{"", ""}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := serveOptions{listen: row.listen, adminListen: row.adminListen, publicURL: row.public, linkTTL: "1m", limits: someLimits}.read()
+			require.NoError(t, err)
+			openings, err := s.open()
+			require.NoError(t, err)
+			defer closeAll(openings)
+			require.Len(t, openings, len(row.want))
+			for i, want := range row.want {
+				if want == "" {
+					want = "http://" + openings[i].Addr().String()
+				}
+				assert.Equal(t, want, openings[i].url(s))
+			}
+		})
+	}
+}
+
 // certificate writes a certificate for 127.0.0.1 and returns its files and who
 // trusts it.
 func certificate(t *testing.T) (certFile, keyFile string, trust *x509.CertPool) {

@@ -210,9 +210,13 @@ func (o opening) hosts() []string {
 	return []string{net.JoinHostPort(o.host, fmt.Sprint(address.Port))}
 }
 
-// url is what a client on this machine is told.
+// url is what clients and admins are told. A listener of this machine that is
+// for admins alone is reached by its own address: that of --public-url leads to
+// the agents', and the token of a one-time link would stand in the log of the
+// proxy before it.
 func (o opening) url(s serveSettings) string {
-	if s.publicURL != nil {
+	ownAddress := o.admin && !o.agents && o.loopback()
+	if s.publicURL != nil && !ownAddress {
 		return s.publicURL.String()
 	}
 	scheme := "http"
