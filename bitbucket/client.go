@@ -50,7 +50,8 @@ type Client struct {
 	flights    flights
 	heads      cache[headKey, string] // whole hashes
 	wholes     cache[wholeKey, string]
-	bases      cache[baseKey, string] // of merges; "" where there is none
+	bases      cache[baseKey, string] // of merges
+	baseless   cache[baseKey, string] // "", where Bitbucket found none
 	files      cache[fileKey, File]
 	retryDelay time.Duration // before the first retry; doubles with each
 }
@@ -71,6 +72,7 @@ func New(config Config) *Client {
 		heads:      newCache[headKey, string](maxHeads, headsFor),
 		wholes:     newCache[wholeKey, string](maxHeads, basesFor),
 		bases:      newCache[baseKey, string](maxBases, basesFor),
+		baseless:   newCache[baseKey, string](maxBases, baselessFor),
 		files:      newWeighedCache[fileKey, File](maxFiles, maxFilesWeight, filesFor, File.weight),
 		retryDelay: 300 * time.Millisecond,
 	}

@@ -87,6 +87,7 @@ type walk[T any] struct {
 	budget   *Budget
 	wanted   func() int                   // rows that the caller still wants
 	take     func(T, Position) bool       // false: stop before this row
+	pause    func(T) bool                 // true: stop before this row; may be nil
 	progress func(pagesRead, ofPages int) // called when another page is needed
 	unlinked bool                         // the list has no links: its pages are counted by its size
 
@@ -144,7 +145,7 @@ func (w *walk[T]) visit(p page[T], at Position) *Position {
 			continue
 		}
 		here := Position{Page: at.Page, Query: at.Query, Offset: i}
-		if !w.take(row, here) {
+		if w.pause != nil && w.pause(row) || !w.take(row, here) {
 			return &here
 		}
 		w.rows++

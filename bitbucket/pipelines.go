@@ -25,7 +25,7 @@ type Pipeline struct {
 	CompletedOn time.Time
 	Seconds     int // that it took
 
-	uuid string
+	raw pipelineJSON // that it was judged by
 }
 
 // A PipelineStatus filters pipelines; the empty one does not.
@@ -95,8 +95,8 @@ var pipelineFields = []string{
 // Pipelines returns the pipelines of a repository that ran on what the scopes
 // allow, the newest first: all, or those of a branch, which may be the zero
 // one. One that ran on a tag or a bare commit is listed where the first of the
-// branches reaches its commit; each such row may cost a request, and beyond
-// twenty they are left out.
+// branches reaches its commit; each such row may cost a request, and after
+// twenty of them the page ends.
 //
 // https://developer.atlassian.com/cloud/bitbucket/rest/api-group-pipelines/#api-repositories-workspace-repo-slug-pipelines-get
 func (c *Client) Pipelines(ctx context.Context, repo policy.Repo, branch policy.Branch, first []policy.Branch, o PipelineOptions) (Page[Pipeline], error) {
@@ -114,17 +114,37 @@ func (c *Client) Pipelines(ctx context.Context, repo policy.Repo, branch policy.
 	if o.Status != "" {
 		query.Set("status", string(o.Status))
 	}
-	checks := 20
+	checks := maxChecks
 	w := walk[pipelineJSON]{client: c, endpoint: e, query: query, unlinked: true}
-	page, err := collect(ctx, w, o.ListOptions, false, func(raw pipelineJSON) (Pipeline, bool) {
+	w.pause = func(raw pipelineJSON) bool {
+		_, judged := newPipeline(raw, repo)
+		return checks <= 0 && len(first) > 0 && !judged && raw.onCommit()
+	}
+	return collect(ctx, w, o.ListOptions, false, func(raw pipelineJSON) (Pipeline, bool) {
 		pipeline, ok := newPipeline(raw, repo)
-		if !ok && checks > 0 && raw.onCommit() {
+		if !ok && raw.onCommit() {
 			checks--
 			pipeline, ok = c.onReached(ctx, raw, repo, first)
 		}
 		return pipeline, ok && (!branch.Checked() || raw.Target.RefName == branch.Name() || raw.Target.Source == branch.Name())
 	}, func(Pipeline) bool { return true })
-	return page, err
+}
+
+// maxChecks is of how many commits one call of [Client.Pipelines] asks whether
+// they are reached.
+const maxChecks = 20
+
+// Lists reports whether [Client.Pipelines] lists a run, which it has listed for
+// another scope, for a repository too.
+func (c *Client) Lists(ctx context.Context, repo policy.Repo, first []policy.Branch, run Run) bool {
+	if !run.Checked() {
+		return false
+	}
+	_, ok := newPipeline(run.runRaw, repo)
+	if !ok && run.runRaw.onCommit() {
+		_, ok = c.onReached(ctx, run.runRaw, repo, first)
+	}
+	return ok
 }
 
 // Pipeline returns the pipeline of this number, or ErrNotFound. The branches in
@@ -218,7 +238,7 @@ func (c *Client) onReached(ctx context.Context, raw pipelineJSON, repo policy.Re
 func drawPipeline(raw pipelineJSON, right policy.Pipeline) Pipeline {
 	p := Pipeline{
 		Pipeline: right, State: raw.State.word(), Commit: hash(raw.Target.Commit.Hash), Trigger: cleanText(raw.Trigger.Name, maxShortText),
-		Creator: raw.Creator.name(), CreatedOn: instant(raw.CreatedOn), CompletedOn: instant(raw.CompletedOn), Seconds: raw.Duration, uuid: raw.UUID,
+		Creator: raw.Creator.name(), CreatedOn: instant(raw.CreatedOn), CompletedOn: instant(raw.CompletedOn), Seconds: raw.Duration, raw: raw,
 	}
 	switch {
 	case raw.Target.PullRequest.ID > 0:
@@ -267,10 +287,11 @@ const maxSteps = 100
 type Run struct {
 	runPipeline policy.Pipeline
 	runUUID     string
+	runRaw      pipelineJSON // that the pipeline was judged by
 }
 
 // Run returns the right to read the pipeline's steps.
-func (p Pipeline) Run() Run { return Run{p.Pipeline, p.uuid} }
+func (p Pipeline) Run() Run { return Run{p.Pipeline, p.raw.UUID, p.raw} }
 
 // Checked reports whether the value came from a check.
 func (r Run) Checked() bool { return r.runPipeline.Checked() }

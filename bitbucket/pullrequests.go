@@ -189,6 +189,15 @@ func (o PullRequestOptions) matches(p PullRequest, branch policy.Branch) bool {
 		(o.Author == "" || holds(o.Author, p.Author, p.nickname))
 }
 
+// IsListed reports whether [Client.PullRequests] lists this pull request, which
+// it has listed for another scope, for a repository and branch too.
+func (p PullRequest) IsListed(repo policy.Repo, branch policy.Branch) bool {
+	destination := policy.End{FullName: p.PullRequest.Repo().FullName(), Branch: p.Destination}
+	seen, ok := repo.SeesPullRequest(p.PullRequest.Number(), destination, policy.End{FullName: p.SourceRepository, Branch: p.Source})
+	source, _ := seen.Source()
+	return ok && (!branch.Checked() || p.Destination == branch.Name() || source.Name() == branch.Name())
+}
+
 // PullRequest returns the pull request of this number, or ErrNotFound: also
 // where its destination is not allowed, which is for the log a [*policy.Denied].
 //

@@ -16,11 +16,18 @@ const (
 	// reads ten files of a branch asks for its head once.
 	headsFor = 15 * time.Second
 	maxHeads = 4096
-	// basesFor bounds what is remembered of the commit graph. An answer holds
-	// for ever, since both ends are hashes; but what was asked an hour ago was
+	// basesFor bounds what is remembered of the commit graph. A base holds for
+	// ever, since both ends are hashes, and a branch that is pushed anew has
+	// another head; but what was asked an hour ago was
 	// asked with a credential that may not see the repository any more.
 	basesFor = time.Hour
 	maxBases = 16384
+	// baselessFor is how long it is remembered that Bitbucket found no merge
+	// base. That is no fact of the graph: it says the same of a commit that it
+	// does not know yet, such as one that was pushed a moment ago, and of what
+	// the credential may not see. So it holds as long as a head does, which
+	// spares a caller who asks again and again.
+	baselessFor = headsFor
 	// maxBranchesTried is from how many branches a commit is looked for that
 	// neither the named nor the default branch reaches.
 	maxBranchesTried = 16
@@ -188,16 +195,31 @@ func (c *Client) reachedFrom(ctx context.Context, name policy.CommitName, hash s
 		return commit, ok, nil
 	}
 	key := baseKey{placeOf(head.Repo()), hash, head.Hash()}
-	base, known := c.bases.get(key)
-	if !known {
-		var err error
-		if base, err = c.mergeBase(ctx, hash, head); err != nil {
-			return policy.Commit{}, false, err
-		}
-		c.bases.put(key, base)
+	base, err := c.rememberedBase(ctx, key, head)
+	if err != nil {
+		return policy.Commit{}, false, err
 	}
 	commit, ok := name.ReachedFrom(head, hash, base)
 	return commit, ok, nil
+}
+
+func (c *Client) rememberedBase(ctx context.Context, key baseKey, head policy.Commit) (string, error) {
+	if base, known := c.bases.get(key); known {
+		return base, nil
+	}
+	if _, known := c.baseless.get(key); known {
+		return "", nil
+	}
+	base, err := c.mergeBase(ctx, key.hash, head)
+	switch {
+	case err != nil:
+		return "", err
+	case base == "":
+		c.baseless.put(key, base)
+	default:
+		c.bases.put(key, base)
+	}
+	return base, nil
 }
 
 // mergeBase returns the hash of the best common ancestor, "" where there is

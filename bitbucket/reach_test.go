@@ -1,9 +1,11 @@
 package bitbucket
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -151,4 +153,67 @@ func TestHowManyBranchesAreTriedIsBounded(t *testing.T) {
 	_, err := s.client.Commit(t.Context(), commitName(t, repo, strings.Repeat("0", 40)), nil)
 	assert.Error(t, err)
 	assert.Len(t, upstream.Requests(), 1+maxBranchesTried)
+}
+
+// age makes what a cache holds older.
+func age[K comparable, V any](c cache[K, V], by time.Duration) {
+	for _, e := range c.entries {
+		held := e.Value.(*entry[K, V])
+		held.until = held.until.Add(-by)
+	}
+}
+
+// That Bitbucket does not find a commit is no fact of the graph: it may not
+// have heard of it yet. It is remembered briefly; what reaches what for longer.
+func TestACommitThatBitbucketFindsLater(t *testing.T) {
+	upstream := bitbuckettest.New(t)
+	upstream.Repository("acme/api", "main")
+	begin := upstream.MustHead("acme/api", "main")
+	upstream.MustCommit("acme/api", "main", "Second\n")
+	s := on(t, upstream)
+	repo := s.repo(t, "api", policy.Definition{Branches: []string{"main"}})
+	look := func() error {
+		_, err := s.client.Commit(t.Context(), commitName(t, repo, begin), []policy.Branch{branchOf(t, repo, "main")})
+		return err
+	}
+	asked := func() int {
+		return len(slices.DeleteFunc(upstream.Requests(), func(r string) bool { return !strings.Contains(r, "/merge-base/") }))
+	}
+	upstream.Fail(sample.Status(404, "Commit not found").On("/repositories/acme/api/merge-base/").First(1))
+	for range 3 {
+		assert.Error(t, look())
+	}
+	assert.Equal(t, 1, asked(), "who asks again at once gets the same answer for nothing")
+	age(s.client.baseless, headsFor+time.Second)
+	require.NoError(t, look())
+	assert.Equal(t, 2, asked())
+
+	age(s.client.heads, headsFor+time.Second)
+	age(s.client.bases, basesFor-time.Minute)
+	require.NoError(t, look())
+	assert.Equal(t, 2, asked(), "what reaches what does not change")
+	age(s.client.bases, 2*time.Minute)
+	require.NoError(t, look())
+	assert.Equal(t, 3, asked())
+}
+
+// A branch that is pushed anew does not reach any more what it did, however
+// well that is remembered.
+func TestABranchThatIsPushedAnew(t *testing.T) {
+	upstream := bitbuckettest.New(t)
+	upstream.Repository("acme/api", "main", "work")
+	begin, lost := upstream.MustHead("acme/api", "main"), upstream.MustHead("acme/api", "work")
+	upstream.MustCommit("acme/api", "work", "Second\n")
+	s := on(t, upstream)
+	repo := s.repo(t, "api", policy.Definition{Branches: []string{"work"}})
+	look := func(hash string) error {
+		_, err := s.client.Commit(t.Context(), commitName(t, repo, hash), []policy.Branch{branchOf(t, repo, "work")})
+		return err
+	}
+	require.NoError(t, look(lost))
+	upstream.MustBranch("acme/api", "work", begin)
+	upstream.MustCommit("acme/api", "work", "Again\n")
+	age(s.client.heads, headsFor+time.Second)
+	assert.Error(t, look(lost))
+	require.NoError(t, look(begin))
 }

@@ -40,7 +40,7 @@ var besides = []string{bitbucketPackage + ".ListOptions", bitbucketPackage + ".P
 var numbers = []string{"int"}
 
 // furtherHandles are checked values that a method may take beside the first.
-var furtherHandles = []string{"[]" + policyPackage + ".Branch", policyPackage + ".Branch", policyPackage + ".Commit"}
+var furtherHandles = []string{"[]" + policyPackage + ".Branch", policyPackage + ".Branch", policyPackage + ".Commit", bitbucketPackage + ".Run"}
 
 // namesSomething are the words of a field or parameter that would name a
 // repository, branch or commit.

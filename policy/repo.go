@@ -64,6 +64,13 @@ func (r Repo) Is(fullName string) bool {
 	return ok && r.Checked() && slug == r.repoSlug && r.repoScopes[0].inWorkspace(workspace)
 }
 
+// Without returns the repository with only those scopes that another value does
+// not carry; where none is left, it allows nothing.
+func (r Repo) Without(other Repo) Repo {
+	r.repoScopes = slices.DeleteFunc(slices.Clone(r.repoScopes), func(s *scope) bool { return slices.Contains(other.repoScopes, s) })
+	return r
+}
+
 // Branch is the check of a branch name that came from a caller. The error is
 // an [*InvalidName] or a [*Denied].
 func (r Repo) Branch(name string) (Branch, error) {

@@ -63,7 +63,7 @@ func (p program) printCredentialTest(o options, test manage.CredentialTest) erro
 			Workspace: test.Workspace, Missing: texts(test.Missing), Beyond: texts(test.Beyond), Unknown: test.Unknown,
 		})
 	}
-	lines := [][2]string{{"who am I", test.Who}, {"workspace", test.Workspace}, {"missing", permissionWords(test.Missing, 0, test.Told || test.Works)}, {"beyond need", permissionWords(test.Beyond, test.Unknown, test.Told)}}
+	lines := [][2]string{{"who am I", test.Who}, {"workspace", test.Workspace}, {"missing", permissionWords(test.Missing, 0, test.Told)}, {"beyond need", permissionWords(test.Beyond, test.Unknown, test.Told)}}
 	for _, line := range lines {
 		if _, err := fmt.Fprintf(p.stdout, "%-13s %s\n", line[0], line[1]); err != nil {
 			return err

@@ -291,11 +291,8 @@ func (c *Console) connectionNotice(r *http.Request, provider, name string) notic
 		n.Kind = "bad"
 		return n
 	}
-	if len(test.Beyond) > 0 {
+	if len(test.Beyond)+len(test.Closed) > 0 {
 		n.Kind = "warn"
-	}
-	if !test.Told {
-		n.Lines = append(n.Lines, "Bitbucket did not say which permissions the key has.")
 	}
 	if test.Unknown > 0 {
 		n.Lines = append(n.Lines, fmt.Sprintf("It has %s that this release does not know.", counted(test.Unknown, "permission")))

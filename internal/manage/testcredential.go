@@ -22,34 +22,65 @@ type CredentialTest struct {
 	Name      string
 	Who       string   // whom it belongs to, in words
 	Workspace string   // whether it can be reached, in words
-	Missing   []string // permissions that the tools need and it has not
+	Missing   []string // permissions that the actions in use need and it has not
 	Beyond    []string // permissions that it has and no tool needs
 	Unknown   int      // permissions that it has and this release does not know
 	Told      bool     // Bitbucket said which permissions it has
+	Closed    []string // what it cannot do for lack of them though it works, such as "pull requests"
+	Unused    bool     // no scope uses it: what reading takes was looked for
 }
 
-// Summary returns the test in one sentence.
+// Summary returns the test in a sentence or two.
 func (t CredentialTest) Summary() string {
+	words := "The credential " + t.Name
 	switch {
-	case !t.Works && len(t.Missing) > 0:
-		return "The credential " + t.Name + " does not work: it lacks " + strings.Join(t.Missing, ", ") + "."
+	case !t.Works && len(t.Missing) > 0 && len(t.Closed) == 0:
+		return words + " does not work: it lacks " + strings.Join(t.Missing, ", ") + "."
 	case !t.Works:
-		return "The credential " + t.Name + " does not work: " + t.Workspace + "."
-	case len(t.Beyond) > 0:
-		return "The credential " + t.Name + " works for reading, and may do more than is needed: " + strings.Join(t.Beyond, ", ") + "."
+		return words + " does not work: " + t.Workspace + "."
+	case len(t.Closed) > 0:
+		words += " works for reading, but not for " + strings.Join(t.Closed, " and ") + ": it lacks " + strings.Join(t.Missing, ", ") + "."
+	default:
+		words += " works for reading."
 	}
-	return "The credential " + t.Name + " works for reading."
+	if len(t.Beyond) > 0 {
+		words += " It may do more than is needed: " + strings.Join(t.Beyond, ", ") + "."
+	}
+	if !t.Told {
+		words += " Bitbucket did not say which permissions it has, so that pull requests and pipelines were not tested."
+	}
+	if t.Unused {
+		words += " No scope uses it yet: it was tested for all that reading takes."
+	}
+	return words
 }
 
-// What the tools need, as API tokens and as access tokens call it.
-const (
-	readGranular = "read:repository:bitbucket"
-	readClassic  = "repository"
-)
+// A need is a permission that an action takes, and what lies behind it.
+type need struct {
+	granular string   // what API tokens call it; none of these implies another
+	classic  []string // what access tokens call it, then what implies it
+	opens    string
+}
 
-// impliesRead are the classic permissions that hold the one to read
-// repositories. Of the granular ones none implies another.
-var impliesRead = []string{readClassic, "repository:write", "pullrequest", "pullrequest:write"}
+// needs are what the tools of an action ask Bitbucket for. The first of an
+// action is what nothing works without.
+var needs = map[policy.Action][]need{
+	policy.Read: {
+		{"read:repository:bitbucket", []string{"repository", "repository:write", "pullrequest", "pullrequest:write"}, "repositories"},
+		{"read:pullrequest:bitbucket", []string{"pullrequest", "pullrequest:write"}, "pull requests"},
+		{"read:pipeline:bitbucket", []string{"pipeline", "pipeline:write"}, "pipelines"},
+	},
+}
+
+// lackedBy returns what the need is called, unless one of the permissions
+// meets it.
+func (n need) lackedBy(c store.Credential, granted []string) (name string, lacked bool) {
+	name, holders := n.granular, []string{n.granular}
+	if c.Username == "" {
+		name, holders = n.classic[0], n.classic
+	}
+	return name, !slices.ContainsFunc(granted, func(held string) bool { return slices.Contains(holders, held) })
+}
 
 // TestCredential asks Bitbucket what a credential is good for. provider may be
 // empty where only one has a credential of the name. That it works for nothing
@@ -71,7 +102,11 @@ func (s *Service) testCredential(ctx context.Context, provider, name string) (Cr
 	if err != nil {
 		return CredentialTest{}, err
 	}
-	test := CredentialTest{Provider: of.Name, Name: credential.Name, Who: "unknown"}
+	actions, err := s.actionsWith(ctx, credential)
+	if err != nil {
+		return CredentialTest{}, err
+	}
+	test := CredentialTest{Provider: of.Name, Name: credential.Name, Who: "unknown", Unused: len(actions) == 0}
 	if !credential.KeySet {
 		test.Workspace = "its key is not set, so that nothing was asked"
 		return test, nil
@@ -89,11 +124,40 @@ func (s *Service) testCredential(ctx context.Context, provider, name string) (Cr
 	if err != nil {
 		return CredentialTest{}, fmt.Errorf("testing the credential: %w", err)
 	}
-	test.read(credential, of.Workspace, probe)
+	test.read(credential, of.Workspace, probe, needsOf(actions))
 	return test, nil
 }
 
-func (t *CredentialTest) read(c store.Credential, workspace string, p bitbucket.Probe) {
+// actionsWith returns the actions of the scopes that use a credential.
+func (s *Service) actionsWith(ctx context.Context, c store.Credential) ([]policy.Action, error) {
+	scopes, err := s.Scopes(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var actions []policy.Action
+	for _, scope := range scopes {
+		if scope.CredentialID == c.ID {
+			actions = append(actions, scope.Actions...)
+		}
+	}
+	slices.Sort(actions)
+	return slices.Compact(actions), nil
+}
+
+// needsOf returns what actions take. Of a credential that no scope uses yet,
+// an admin wants to know whether it is good for what a scope would have.
+func needsOf(actions []policy.Action) []need {
+	if len(actions) == 0 {
+		return needs[policy.Read]
+	}
+	var list []need
+	for _, action := range actions {
+		list = append(list, needs[action]...)
+	}
+	return list
+}
+
+func (t *CredentialTest) read(c store.Credential, workspace string, p bitbucket.Probe, needs []need) {
 	t.Told, t.Unknown = p.Told, p.Unknown
 	t.Works = p.List == nil && p.Sees
 	t.Who = whose(c, p)
@@ -108,7 +172,7 @@ func (t *CredentialTest) read(c store.Credential, workspace string, p bitbucket.
 	default:
 		t.Workspace = "it could not be asked"
 	}
-	t.Missing = missing(c, p)
+	t.Missing, t.Closed = missing(c, p, needs)
 	for _, name := range p.Granted {
 		if beyond(name) {
 			t.Beyond = append(t.Beyond, name)
@@ -129,25 +193,30 @@ func whose(c store.Credential, p bitbucket.Probe) string {
 	return "unknown"
 }
 
-// missing names what the tools need and the key has not. What a real answer
-// showed counts more than the header: who could read may read.
-func missing(c store.Credential, p bitbucket.Probe) []string {
-	need, holders := readGranular, []string{readGranular}
-	if c.Username == "" {
-		need, holders = readClassic, impliesRead
+// missing names what the tools need and the key has not, and, where it works at
+// all, what is closed for that. What a real answer showed counts more than the
+// header: who could read may read. Where Bitbucket names what a refused request
+// takes, that is named too.
+func missing(c store.Credential, p bitbucket.Probe, needs []need) (names, closed []string) {
+	named, refused := p.Lacks()
+	if refused && len(named) > 0 {
+		names = append(names, named...)
 	}
-	names, refused := p.Lacks()
-	switch {
-	case p.List == nil:
-		return nil
-	case refused && len(names) > 0:
-		return names
-	case refused:
-		return []string{need}
-	case p.Told && !slices.ContainsFunc(p.Granted, func(name string) bool { return slices.Contains(holders, name) }):
-		return []string{need}
+	for i, n := range needs {
+		name, lacked := n.lackedBy(c, p.Granted)
+		switch {
+		case i == 0 && (p.List == nil || len(names) > 0):
+			continue // it was tried
+		case i == 0 && refused, p.Told && lacked:
+			if !slices.Contains(names, name) {
+				names, closed = append(names, name), append(closed, n.opens)
+			}
+		}
 	}
-	return nil
+	if p.List != nil {
+		closed = nil
+	}
+	return names, closed
 }
 
 // beyond reports whether a permission lets its holder change something. The

@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -66,87 +65,57 @@ func (l branchLister) list(ctx context.Context) (listBranchesOutput, error) {
 	if err != nil {
 		return listBranchesOutput{}, err
 	}
-	o := bitbucket.ListOptions{
+	found, err := l.walk(ctx, start, bitbucket.ListOptions{
 		From: start.Position, Limit: limit, Query: l.in.Query,
 		Detail: detailOf(l.in.Detail), Budget: l.call.Budget, Progress: l.call.Progress,
-	}
-	found, err := l.walk(ctx, start.Walk, o)
+	})
 	if err != nil {
 		return listBranchesOutput{}, err
 	}
 	return l.shape(found), nil
 }
 
-// foundBranches are the rows that are allowed, where each stands, and where to
-// go on.
+// foundBranches are the rows that are allowed.
 type foundBranches struct {
+	joined[bitbucket.Branch]
 	repository bitbucket.Repository
 	scopes     []string
-	rows       []bitbucket.Branch
-	at         []tools.Place
-	next       *tools.Place
-}
-
-func (f *foundBranches) add(walk int, page bitbucket.Page[bitbucket.Branch], keep func(bitbucket.Branch) bool) {
-	for i, row := range page.Rows {
-		if keep(row) {
-			f.rows = append(f.rows, row)
-			f.at = append(f.at, tools.Place{Walk: walk, Position: page.At[i]})
-		}
-	}
-	if page.Next != nil {
-		f.next = &tools.Place{Walk: walk, Position: *page.Next}
-	}
 }
 
 // walk reads the branches through each credential that the caller's scopes
 // have for the repository, one after the other. What an earlier one shows a
 // later one leaves out.
-func (l branchLister) walk(ctx context.Context, from int, o bitbucket.ListOptions) (foundBranches, error) {
-	found, err := l.first(ctx, from, o)
-	if err != nil || found.next != nil {
-		return found, err
+func (l branchLister) walk(ctx context.Context, start tools.Place, o bitbucket.ListOptions) (foundBranches, error) {
+	repository, ahead, err := l.first(ctx, start, o)
+	if err != nil {
+		return foundBranches{}, err
 	}
-	others := resolver{client: l.client, call: l.call}.others(found.repository)
-	for i, other := range others {
-		found.scopes = append(found.scopes, other.Scopes()...)
-		switch {
-		case found.next != nil || i+1 < from:
-			continue
-		case i+1 > from:
-			o.From = bitbucket.Position{}
+	views := resolver{client: l.client, call: l.call}.views(repository)
+	found, err := joinViews(ctx, views, start, o.Limit, func(view bitbucket.Repository, from bitbucket.Position) (bitbucket.Page[bitbucket.Branch], error) {
+		if page := ahead; page != nil && sameRepository(view.Repo, repository.Repo) && from == o.From {
+			ahead = nil
+			return *page, nil
 		}
-		if len(found.rows) == o.Limit {
-			found.next = &tools.Place{Walk: i + 1}
-			continue
-		}
-		rest := o
-		rest.Limit = o.Limit - len(found.rows)
-		page, err := l.client.Branches(ctx, other, rest)
-		if err != nil && !tools.IsNotFound(err) {
-			return foundBranches{}, l.about(err)
-		}
-		found.add(i+1, page, func(b bitbucket.Branch) bool { return !shownBefore(b, found.repository.Repo, others[:i]) })
-	}
-	return found, nil
+		o := o
+		o.From = from
+		page, err := l.client.Branches(ctx, view.Repo, o)
+		return page, l.about(err)
+	}, func(view bitbucket.Repository, b bitbucket.Branch) bool {
+		_, shows := view.Repo.Sees(b.Name)
+		return shows
+	})
+	return foundBranches{found, repository, views.scopes()}, err
 }
 
-// first finds the repository and, where the list does not go on further down,
-// reads its branches.
-func (l branchLister) first(ctx context.Context, from int, o bitbucket.ListOptions) (foundBranches, error) {
-	if from > 0 {
+// first finds the repository and, where the list begins with it, reads its
+// branches meanwhile.
+func (l branchLister) first(ctx context.Context, start tools.Place, o bitbucket.ListOptions) (bitbucket.Repository, *bitbucket.Page[bitbucket.Branch], error) {
+	if start.Walk > 0 {
 		repository, err := resolver{client: l.client, call: l.call}.resolve(ctx, l.in.Repository)
-		return foundBranches{repository: repository, scopes: repository.Repo.Scopes()}, err
+		return repository, nil, err
 	}
 	repository, page, err := l.read(ctx, o)
-	found := foundBranches{repository: repository, scopes: repository.Repo.Scopes()}
-	found.add(0, page, func(bitbucket.Branch) bool { return true })
-	return found, err
-}
-
-func shownBefore(b bitbucket.Branch, first policy.Repo, others []policy.Repo) bool {
-	_, shown := first.Sees(b.Name)
-	return shown || slices.ContainsFunc(others, func(r policy.Repo) bool { _, sees := r.Sees(b.Name); return sees })
+	return repository, &page, err
 }
 
 // read asks for the repository and for its branches side by side. The branches

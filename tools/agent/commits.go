@@ -71,7 +71,7 @@ func listCommits(client *bitbucket.Client) tools.Tool {
 		}
 		out := listCommitsOutput{FullName: repository.FullName, Scopes: at.commit.Repo().Scopes(), Branch: at.branch}
 		rows := drawn(page.Rows, func(e bitbucket.LogEntry) commitRow { return drawCommit(e, in.Detail) })
-		out.Commits, out.NextCursor, out.Notice = cut(call, rows, page, out, at.commit.Hash())
+		out.Commits, out.NextCursor, out.Notice = cut(call, rows, pinnedAt(at.commit, page), out)
 		out.Summary = counted(len(out.Commits), "commit", "commits") + " of " + repository.FullName + " on " + at.branch
 		if in.Path != "" {
 			out.Summary += fmt.Sprintf(" that touch %q", path.Text())

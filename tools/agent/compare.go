@@ -155,8 +155,12 @@ func (c comparer) judge(ctx context.Context, repository bitbucket.Repository) (p
 	}
 	comparison, ok := to.commit.ChangesSince(from.commit)
 	if !ok {
-		refused := to.commit.Repo().Refuse("no scope allows both ends of the comparison")
-		return policy.Comparison{}, &tools.About{Kind: "comparison", Name: c.in.From + ".." + c.in.To, Err: refused}
+		if from, to, err = c.pair(ctx, repository, to); err != nil {
+			return policy.Comparison{}, err
+		}
+		if comparison, ok = to.commit.ChangesSince(from.commit); !ok {
+			return policy.Comparison{}, c.about(bitbucket.ErrNotFound)
+		}
 	}
 	path, err := to.commit.Path(c.in.Path)
 	if err != nil || path.Text() == "" {
@@ -164,6 +168,43 @@ func (c comparer) judge(ctx context.Context, repository bitbucket.Repository) (p
 	}
 	narrowed, _ := comparison.In(path)
 	return narrowed, nil
+}
+
+// maxPairs is how often another pair of ends is looked for: each may take as
+// many requests as two commits do.
+const maxPairs = 3
+
+// pair looks for one scope that allows both ends, where those that allow what
+// was found first differ: many branches may reach a commit, and the first that
+// does may be of a scope that does not allow the other end. The other end is
+// looked for by the scopes of the one that is there. If it is not found, none
+// of these allows both: they are left out, and the two change places.
+func (c comparer) pair(ctx context.Context, repository bitbucket.Repository, to revision) (from, _ revision, err error) {
+	here, there := c.in.To, c.in.From
+	refuse, anchor := repository.Repo.Refuse, to
+	for range maxPairs {
+		narrow, rest := repository, repository
+		narrow.Repo, rest.Repo = anchor.commit.Repo(), repository.Repo.Without(anchor.commit.Repo())
+		other, err := c.either(ctx, narrow, there)
+		switch {
+		case err == nil && here == c.in.To:
+			return other, anchor, nil
+		case err == nil:
+			return anchor, other, nil
+		case !tools.IsNotFound(err):
+			return revision{}, revision{}, err
+		}
+		if !rest.Repo.Checked() {
+			break
+		}
+		repository, here, there = rest, there, here
+		if anchor, err = c.either(ctx, repository, here); tools.IsNotFound(err) {
+			break
+		} else if err != nil {
+			return revision{}, revision{}, err
+		}
+	}
+	return revision{}, revision{}, c.about(refuse("no scope allows both ends of the comparison"))
 }
 
 func (c comparer) begin(ctx context.Context, comparison policy.Comparison, out *compareOutput) error {

@@ -2,30 +2,41 @@ package agent
 
 import (
 	"bucketgate/bitbucket"
+	"bucketgate/policy"
 	"bucketgate/tools"
 )
 
-// cut keeps as many rows of a page as an answer may hold, and says where the
-// list goes on. shell is the answer without its rows; pin is the commit that
-// the list is of, "" where it is of none.
-func cut[Row, Found any](call *tools.Call, rows []Row, page bitbucket.Page[Found], shell any, pin string) (kept []Row, cursor, notice string) {
-	seal := func(at bitbucket.Position) string { return call.SealPlace(tools.Place{Position: at, Commit: pin}) }
+// cut keeps as many rows of a list as an answer may hold, and says where the
+// list goes on. shell is the answer without its rows.
+func cut[Row, Found any](call *tools.Call, rows []Row, found joined[Found], shell any) (kept []Row, cursor, notice string) {
 	longest := ""
-	if page.Next != nil {
-		longest = seal(*page.Next)
-	} else if len(page.At) > 0 {
-		longest = seal(page.At[len(page.At)-1])
+	if found.next != nil {
+		longest = call.SealPlace(*found.next)
+	} else if len(found.at) > 0 {
+		longest = call.SealPlace(found.at[len(found.at)-1])
 	}
 	shown := tools.Fit(rows, tools.MaxAnswer, []any{shell, longest, tools.MoreNotice})
 	switch {
 	case shown < len(rows):
-		return rows[:shown], seal(page.At[shown]), tools.MoreNotice
-	case page.Next != nil:
+		return rows[:shown], call.SealPlace(found.at[shown]), tools.MoreNotice
+	case found.next != nil:
 		return rows, longest, tools.MoreNotice
 	case len(rows) == 0:
 		return []Row{}, "", call.EmptyNotice()
 	}
 	return rows, "", ""
+}
+
+// pinnedAt are the rows of one list that was read at a commit: it goes on at
+// the same.
+func pinnedAt[Row any](commit policy.Commit, page bitbucket.Page[Row]) joined[Row] {
+	at := func(p bitbucket.Position) tools.Place { return tools.Place{Position: p, Commit: commit.Hash()} }
+	found := joined[Row]{rows: page.Rows, at: drawn(page.At, at)}
+	if page.Next != nil {
+		next := at(*page.Next)
+		found.next = &next
+	}
+	return found
 }
 
 // drawn draws rows. There is always a list, and be it empty.

@@ -73,21 +73,27 @@ func (l pipelineLister) list(ctx context.Context) (listPipelinesOutput, error) {
 	if err != nil {
 		return listPipelinesOutput{}, err
 	}
-	var branch policy.Branch
-	if l.in.Branch != "" {
-		if branch, err = repository.Repo.Branch(l.in.Branch); err != nil {
-			return listPipelinesOutput{}, &tools.About{Kind: "branch", Name: l.in.Branch, Err: err}
-		}
+	views := l.views(repository)
+	if err := views.onBranch(repository, l.in.Branch); err != nil {
+		return listPipelinesOutput{}, err
 	}
-	page, err := l.client.Pipelines(ctx, repository.Repo, branch, defaultBranch(repository), bitbucket.PipelineOptions{
-		ListOptions: bitbucket.ListOptions{From: start.Position, Limit: limit, Budget: l.call.Budget, Progress: l.call.Progress},
-		Status:      statuses[l.in.Status],
+	found, err := joinViews(ctx, views, start, limit, func(view bitbucket.Repository, from bitbucket.Position) (bitbucket.Page[bitbucket.Pipeline], error) {
+		branch, ok := branchIn(view, l.in.Branch)
+		if !ok {
+			return bitbucket.Page[bitbucket.Pipeline]{}, nil
+		}
+		return l.client.Pipelines(ctx, view.Repo, branch, defaultBranch(view), bitbucket.PipelineOptions{
+			ListOptions: bitbucket.ListOptions{From: from, Limit: limit, Budget: l.call.Budget, Progress: l.call.Progress},
+			Status:      statuses[l.in.Status],
+		})
+	}, func(view bitbucket.Repository, p bitbucket.Pipeline) bool {
+		return l.client.Lists(ctx, view.Repo, defaultBranch(view), p.Run())
 	})
 	if err != nil {
 		return listPipelinesOutput{}, &tools.About{Kind: "repository", Name: l.in.Repository, Err: err}
 	}
-	out := listPipelinesOutput{FullName: repository.FullName, Scopes: repository.Repo.Scopes()}
-	out.Pipelines, out.NextCursor, out.Notice = cut(l.call, drawn(page.Rows, drawPipeline), page, out, "")
+	out := listPipelinesOutput{FullName: repository.FullName, Scopes: views.scopes()}
+	out.Pipelines, out.NextCursor, out.Notice = cut(l.call, drawn(found.rows, drawPipeline), found, out)
 	out.Summary = l.summary(out)
 	return out, nil
 }

@@ -55,6 +55,7 @@ func visit(t *testing.T, seed uint64) {
 	for _, s := range v.sights {
 		v.finds(s)
 	}
+	v.findsTogether()
 	if t.Failed() {
 		t.Logf("seed %d, scopes %s", seed, v.rules())
 	}
@@ -499,6 +500,54 @@ func (v *visitor) findsWork(s sight, h *home, about func(map[string]any) map[str
 	for _, p := range v.world.upstream.Pipelines(h.workspace, h.slug) {
 		if s.runs(h, p) {
 			v.found("get_pipeline", about(map[string]any{"number": p.Number}))
+		}
+	}
+}
+
+// findsTogether fails the test where a list that is asked for without a scope
+// lacks what one of the scopes shows, or shows something twice.
+func (v *visitor) findsTogether() {
+	for _, h := range v.homes {
+		sees := slices.DeleteFunc(slices.Clone(v.sights), func(s sight) bool { return !s.sees(h) })
+		if len(sees) == 0 {
+			continue
+		}
+		about := func() map[string]any { return map[string]any{"repository": h.fullName(), "limit": 1 + v.IntN(3)} }
+		branches := map[string]bool{}
+		for _, s := range sees {
+			for name := range s.heads(h) {
+				branches[name] = true
+			}
+		}
+		v.hasAll(column(v.all("list_branches", "branches", about()), "name"), slices.Sorted(maps.Keys(branches)), h)
+
+		var pulls []string
+		for _, p := range v.world.upstream.PullRequests(h.workspace, h.slug) {
+			if slices.ContainsFunc(sees, func(s sight) bool { shown, _ := s.pull(p); return shown }) {
+				pulls = append(pulls, p.Title)
+			}
+		}
+		in := about()
+		in["state"] = "all"
+		v.hasAll(column(v.all("list_pull_requests", "pull_requests", in), "title"), pulls, h)
+
+		for _, s := range sees {
+			if reached := slices.Sorted(maps.Keys(s.reached(h))); len(reached) > 0 {
+				in := map[string]any{"repository": h.fullName(), "from": one(v.world, reached), "to": one(v.world, reached), "scope": s.scope.Name}
+				if answer := v.once("compare", in); answer["error"] == nil { // two histories may have nothing in common
+					delete(in, "scope")
+					v.found("compare", in)
+				}
+			}
+		}
+
+		listed := number(v.all("list_pipelines", "pipelines", about()).([]any), "number")
+		require.Len(v.t, listed, len(slices.Compact(slices.Sorted(slices.Values(listed)))), "pipelines of %s, each once", h.fullName())
+		for _, p := range v.world.upstream.Pipelines(h.workspace, h.slug) {
+			if p.Target.PullRequest > 0 || p.Target.RefName != "" && p.Target.RefType == "branch" {
+				runs := slices.ContainsFunc(sees, func(s sight) bool { return s.runs(h, p) })
+				require.Equal(v.t, runs, slices.Contains(listed, p.Number), "pipeline %d of %s in the list", p.Number, h.fullName())
+			}
 		}
 	}
 }

@@ -80,21 +80,28 @@ func (l pullRequestLister) list(ctx context.Context) (listPullRequestsOutput, er
 	if err != nil {
 		return listPullRequestsOutput{}, err
 	}
-	var branch policy.Branch
-	if l.in.Branch != "" {
-		if branch, err = repository.Repo.Branch(l.in.Branch); err != nil {
-			return listPullRequestsOutput{}, &tools.About{Kind: "branch", Name: l.in.Branch, Err: err}
-		}
+	views := l.views(repository)
+	if err := views.onBranch(repository, l.in.Branch); err != nil {
+		return listPullRequestsOutput{}, err
 	}
-	page, err := l.client.PullRequests(ctx, repository.Repo, branch, bitbucket.PullRequestOptions{
-		ListOptions: bitbucket.ListOptions{From: start.Position, Limit: limit, Query: l.in.Query, Budget: l.call.Budget, Progress: l.call.Progress},
-		States:      statesOf[l.in.State], Author: l.in.Author,
+	found, err := joinViews(ctx, views, start, limit, func(view bitbucket.Repository, from bitbucket.Position) (bitbucket.Page[bitbucket.PullRequest], error) {
+		branch, ok := branchIn(view, l.in.Branch)
+		if !ok {
+			return bitbucket.Page[bitbucket.PullRequest]{}, nil
+		}
+		return l.client.PullRequests(ctx, view.Repo, branch, bitbucket.PullRequestOptions{
+			ListOptions: bitbucket.ListOptions{From: from, Limit: limit, Query: l.in.Query, Budget: l.call.Budget, Progress: l.call.Progress},
+			States:      statesOf[l.in.State], Author: l.in.Author,
+		})
+	}, func(view bitbucket.Repository, p bitbucket.PullRequest) bool {
+		branch, ok := branchIn(view, l.in.Branch)
+		return ok && p.IsListed(view.Repo, branch)
 	})
 	if err != nil {
 		return listPullRequestsOutput{}, &tools.About{Kind: "repository", Name: l.in.Repository, Err: err}
 	}
-	out := listPullRequestsOutput{FullName: repository.FullName, Scopes: repository.Repo.Scopes()}
-	out.PullRequests, out.NextCursor, out.Notice = cut(l.call, drawn(page.Rows, drawPullRequest), page, out, "")
+	out := listPullRequestsOutput{FullName: repository.FullName, Scopes: views.scopes()}
+	out.PullRequests, out.NextCursor, out.Notice = cut(l.call, drawn(found.rows, drawPullRequest), found, out)
 	out.Summary = l.summary(out)
 	return out, nil
 }

@@ -148,12 +148,9 @@ func (l repoLister) list(ctx context.Context) (listReposOutput, error) {
 	return l.shape(found), nil
 }
 
-// foundRepos are the rows that are allowed, where each stands, where to go on,
-// and the workspaces that were listed.
+// foundRepos are the rows that are allowed, and the workspaces that were listed.
 type foundRepos struct {
-	rows       []bitbucket.Repository
-	at         []tools.Place
-	next       *tools.Place
+	joined[bitbucket.Repository]
 	workspaces []policy.Workspace
 }
 
@@ -164,41 +161,26 @@ func (l repoLister) walk(ctx context.Context, limit int) (foundRepos, error) {
 	if err != nil {
 		return foundRepos{}, err
 	}
-	found := foundRepos{workspaces: l.call.Workspaces()}
-	seen := map[string]bool{}
-	for i := start.Walk; i < len(found.workspaces); i++ {
-		if len(found.rows) == limit {
-			found.next = &tools.Place{Walk: i}
-			return found, nil
-		}
-		// The limit is the same for each, whatever still fits: it is the length
-		// of Bitbucket's pages, and the next call goes on by their number.
-		page, err := l.client.Repositories(ctx, found.workspaces[i], bitbucket.ListOptions{
-			From: start.Position, Limit: limit,
+	workspaces := l.call.Workspaces()
+	read := func(i int, from bitbucket.Position) (bitbucket.Page[bitbucket.Repository], error) {
+		page, err := l.client.Repositories(ctx, workspaces[i], bitbucket.ListOptions{
+			From: from, Limit: limit,
 			Query: l.in.Query, Visibility: bitbucket.Visibility(l.in.Visibility),
 			Detail: detailOf(l.in.Detail), Budget: l.call.Budget, Progress: l.call.Progress,
 		})
 		if err != nil {
-			return foundRepos{}, &tools.About{Kind: "workspace", Name: found.workspaces[i].Name(), Err: err}
+			err = &tools.About{Kind: "workspace", Name: workspaces[i].Name(), Err: err}
 		}
-		for j, row := range page.Rows {
-			if !seen[row.FullName] {
-				if len(found.rows) == limit {
-					found.next = &tools.Place{Walk: i, Position: page.At[j]}
-					return found, nil
-				}
-				seen[row.FullName] = true
-				found.rows = append(found.rows, row)
-				found.at = append(found.at, tools.Place{Walk: i, Position: page.At[j]})
-			}
-		}
-		if page.Next != nil {
-			found.next = &tools.Place{Walk: i, Position: *page.Next}
-			return found, nil
-		}
-		start.Position = bitbucket.Position{}
+		return page, err
 	}
-	return found, nil
+	seen := map[string]bool{}
+	isNew := func(_ int, row bitbucket.Repository) bool {
+		before := seen[row.FullName]
+		seen[row.FullName] = true
+		return !before
+	}
+	found, err := join(start, len(workspaces), limit, read, isNew)
+	return foundRepos{found, workspaces}, err
 }
 
 func (l repoLister) shape(found foundRepos) listReposOutput {
