@@ -77,6 +77,9 @@ func refused(r *http.Request) manage.Tally {
 // admin who tries the scope.
 func (h *house) try(agents *tools.Toolbox) func(context.Context, string, string, string, json.RawMessage) (json.RawMessage, error) {
 	return func(ctx context.Context, admin, scope, tool string, arguments json.RawMessage) (json.RawMessage, error) {
+		if err := h.roster.Refresh(ctx); err != nil { // the scope may have been made just now
+			return nil, err
+		}
 		caller := tools.Caller{Name: admin, Role: "admin", Transport: "console", Grant: h.roster.Grant(admin, []string{scope})}
 		result := agents.Run(ctx, tools.Request{Caller: caller, Tool: tool, Arguments: arguments})
 		return result.Text, nil

@@ -166,7 +166,7 @@ func TestClientsThatCannotBeReadAreNotLetIn(t *testing.T) {
 	require.Eventually(t, func() bool { _, err := keeper.Admit(t.Context(), key); return errors.Is(err, errNotLoaded) }, generous, time.Millisecond)
 	assert.Empty(t, keeper.Scopes(Entrant{"bot", "agent"}))
 	assert.ErrorIs(t, keeper.Err(), errNotLoaded)
-	assert.Contains(t, said.String(), "the disk is gone")
+	assert.Eventually(t, func() bool { return strings.Contains(said.String(), "the disk is gone") }, generous, time.Millisecond)
 
 	mu.Lock()
 	failing = nil

@@ -23,10 +23,13 @@ type Roster struct {
 	names []string // of the scopes that are wanted; empty for all
 	log   *slog.Logger
 	now   atomic.Pointer[roll]
+
+	loading sync.Mutex // a load must not end after one that began later
 }
 
 // A roll is a roster at one moment.
 type roll struct {
+	stamp   string                  // of the records that it was made from
 	scopes  map[string]policy.Scope // by name
 	broken  map[string]error        // scopes that do not compile
 	private map[string]bool         // addresses that were named on purpose
@@ -46,11 +49,26 @@ func NewRoster(ctx context.Context, db *store.Store, log *slog.Logger, names ...
 	return r, nil
 }
 
+// Refresh returns when every change that was made before it counts. Without it
+// that takes a moment, which who asks right after a change would see.
+func (r *Roster) Refresh(ctx context.Context) error {
+	var stamp string
+	err := r.store.View(ctx, func(tx *store.Tx) (err error) { stamp, err = tx.Stamp(); return err })
+	if err != nil || stamp == r.now.Load().stamp {
+		return err
+	}
+	return r.load(ctx)
+}
+
 func (r *Roster) load(ctx context.Context) error {
+	r.loading.Lock()
+	defer r.loading.Unlock()
 	next := &roll{scopes: map[string]policy.Scope{}, broken: map[string]error{}, private: map[string]bool{}, credentials: map[string]bitbucket.Credential{}}
 	var definitions []policy.Definition
 	err := r.store.View(ctx, func(tx *store.Tx) (err error) {
-		definitions, err = tx.Definitions(r.names...)
+		if next.stamp, err = tx.Stamp(); err == nil {
+			definitions, err = tx.Definitions(r.names...)
+		}
 		return err
 	})
 	if err != nil {

@@ -54,6 +54,16 @@ func (s *Store) watch(ctx context.Context, poke chan struct{}, seen string, chan
 	}
 }
 
+// Stamp tells one state of the records from every other: it is another one
+// after each change that Watch would tell of.
+func (tx *Tx) Stamp() (string, error) {
+	var stamp string
+	if err := tx.row(`SELECT stamp FROM changes WHERE id = 1`).Scan(&stamp); err != nil {
+		return "", fmt.Errorf("looking for changes: %w", err)
+	}
+	return stamp, nil
+}
+
 func (s *Store) stamp(ctx context.Context) (string, error) {
 	var stamp string
 	if err := s.poller.QueryRowContext(ctx, `SELECT stamp FROM changes WHERE id = 1`).Scan(&stamp); err != nil {
