@@ -84,6 +84,7 @@ func TestBadInputOverHTTP(t *testing.T) {
 		"an admin's key":               {ask{key: keyOfAdmin, body: ping(1)}, 401, "Authorization: Bearer bg_", "the key of an admin does not open the side of the agents"},
 		"an agent's key":               {ask{path: "/admin/mcp", body: ping(1)}, 401, "Authorization: Bearer bg_", "the key of an agent does not open the side of the admins"},
 		"a key in the query":           {ask{path: "/mcp?k=" + keyOfBot, body: ping(1)}, 401, "Authorization: Bearer bg_", "a key in the address, where proxies log it: give the client a new one"},
+		"a key as they are made":       {ask{path: "/mcp?x=bg_abcdefghij27_" + strings.Repeat("s", 52), body: ping(1)}, 401, "Authorization: Bearer bg_", "the key bg_abcdefghij27 in the address, where proxies log it: give its client a new one"},
 		"a token in the query":         {ask{path: "/mcp?Access_Token=x", body: ping(1)}, 401, "Authorization: Bearer bg_", "a key in the address, where proxies log it: give the client a new one"},
 		"a query that is none":         {ask{path: "/mcp?%zz", body: ping(1)}, 401, "Authorization: Bearer bg_", "a key in the address, where proxies log it: give the client a new one"},
 		"two keys":                     {ask{header: http.Header{"Authorization": {"Bearer " + keyOfBot, "Bearer " + keyOfBot}}, body: ping(1)}, 401, "", "more than one Authorization header"},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,8 +44,11 @@ func (h *HTTP) login(w http.ResponseWriter, r *http.Request, to route) (key stri
 // client that puts the key there must not go on working.
 func bearer(r *http.Request) (key, reason string) {
 	headers := r.Header.Values("Authorization")
+	leaked, public := keyInQuery(r.URL)
 	switch {
-	case keyInQuery(r.URL):
+	case public != "":
+		return "", "the key " + public + " in the address, where proxies log it: give its client a new one"
+	case leaked:
 		return "", "a key in the address, where proxies log it: give the client a new one"
 	case len(headers) == 0:
 		return "", "no key"
@@ -61,25 +65,32 @@ func bearer(r *http.Request) (key, reason string) {
 // keyNames are what clients call a key in a query.
 var keyNames = []string{"access_token", "token", "key", "api_key", "apikey", "api-key", "authorization", "bearer"}
 
-func keyInQuery(address *url.URL) bool {
+// publicPart is what may be written down of a key: an admin finds the client by
+// it.
+var publicPart = regexp.MustCompile(`^(bg_[a-z2-7]{12})_`)
+
+// keyInQuery reports whether there is a key in the address, or what could be
+// one, and the public part of it where it looks like a key of ours.
+func keyInQuery(address *url.URL) (leaked bool, public string) {
 	query, err := url.ParseQuery(address.RawQuery)
 	if err != nil {
-		return true // what cannot be read may hold one
+		return true, "" // what cannot be read may hold one
 	}
 	for name, values := range query {
-		if slices.Contains(keyNames, strings.ToLower(name)) || strings.HasPrefix(name, "bg_") {
-			return true
-		}
-		if slices.ContainsFunc(values, func(v string) bool { return strings.HasPrefix(v, "bg_") }) {
-			return true
+		leaked = leaked || slices.Contains(keyNames, strings.ToLower(name))
+		for _, text := range append(values, name) {
+			leaked = leaked || strings.HasPrefix(text, "bg_")
+			if part := publicPart.FindStringSubmatch(text); part != nil {
+				public = part[1]
+			}
 		}
 	}
-	return false
+	return leaked, public
 }
 
 func (h *HTTP) unauthorized(w http.ResponseWriter, r *http.Request, refusal Refusal) {
 	challenge := `Bearer realm="bucketgate"`
-	if len(r.Header.Values("Authorization")) > 0 || keyInQuery(r.URL) {
+	if leaked, _ := keyInQuery(r.URL); leaked || len(r.Header.Values("Authorization")) > 0 {
 		challenge += `, error="invalid_token"`
 	}
 	w.Header().Set("WWW-Authenticate", challenge)
