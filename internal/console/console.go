@@ -30,6 +30,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -246,8 +247,9 @@ func securely(next http.Handler) http.Handler {
 }
 
 // staticDigest names the static files by what is in them, so that browsers may
-// keep them for good.
-var staticDigest = digestOf(static)
+// keep them for good. It is computed when it is first needed: every command has
+// the console in it, and few serve it.
+var staticDigest = sync.OnceValue(func() string { return digestOf(static) })
 
 func digestOf(files fs.FS) string {
 	sum := sha256.New()
@@ -265,7 +267,7 @@ func digestOf(files fs.FS) string {
 	return hex.EncodeToString(sum.Sum(nil))[:12]
 }
 
-func staticPath(name string) string { return "/admin/static/" + staticDigest + "/" + name }
+func staticPath(name string) string { return "/admin/static/" + staticDigest() + "/" + name }
 
 func (c *Console) staticFiles() (http.Handler, error) {
 	files, err := fs.Sub(static, "static")
