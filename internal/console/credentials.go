@@ -289,6 +289,9 @@ func (c *Console) connectionNotice(r *http.Request, provider, name string) notic
 	n := notice{Kind: "ok", Title: test.Summary(), Lines: []string{"Account: " + test.Who + ".", "Workspace: " + test.Workspace + "."}}
 	if !test.Works {
 		n.Kind = "bad"
+		if strings.Contains(n.Title, test.Workspace) {
+			n.Lines = n.Lines[:1] // it need not be said twice
+		}
 		return n
 	}
 	if len(test.Beyond)+len(test.Closed) > 0 {
