@@ -147,7 +147,7 @@ func TestWhereARequestComesFrom(t *testing.T) {
 			row.site.do(t, ask{key: "-", header: http.Header{"X-Forwarded-For": row.forwarded}, body: ping(1)})
 			refused := row.site.taken()
 			require.Len(t, refused, 1)
-			assert.Equal(t, "/mcp from "+row.from, refused[0].Target)
+			assert.Equal(t, row.from, refused[0].From)
 		})
 	}
 }

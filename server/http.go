@@ -27,13 +27,30 @@ type Principal struct {
 	Transport string // "http" or "sse"; this package sets it
 }
 
-type principalKey struct{}
+// An entrance is what the context of a call knows of its request.
+type entrance struct {
+	principal Principal
+	from      netip.Addr
+}
+
+type entranceKey struct{}
 
 // PrincipalFrom returns who makes the call of this context, the zero one where
 // it did not come over HTTP.
 func PrincipalFrom(ctx context.Context) Principal {
-	p, _ := ctx.Value(principalKey{}).(Principal)
-	return p
+	e, _ := ctx.Value(entranceKey{}).(entrance)
+	return e.principal
+}
+
+// AddressFrom returns where the call, or the request for a page, of this
+// context came from, behind the trusted proxies; "" where it did not come over
+// HTTP.
+func AddressFrom(ctx context.Context) string {
+	e, ok := ctx.Value(entranceKey{}).(entrance)
+	if !ok {
+		return ""
+	}
+	return e.from.String()
 }
 
 // A KeyRefused is the error for a key that opens nothing. All of them read
@@ -51,7 +68,8 @@ type Refusal struct {
 	Client    string // "" where it is not known
 	Role      string
 	Transport string // "http" or "sse"
-	Target    string // the path, and where the request came from
+	Target    string // the path
+	From      string // the address that the request came from
 	Reason    string
 }
 
@@ -248,7 +266,7 @@ func (h *HTTP) enter(w http.ResponseWriter, r *http.Request, to route) {
 	p.Transport = to.transport
 	v := &visit{
 		http: h, face: to.face, w: w, control: http.NewResponseController(w), key: key, principal: p, client: h.clients.of(p),
-		r: r.WithContext(context.WithValue(r.Context(), principalKey{}, p)),
+		r: r.WithContext(context.WithValue(r.Context(), entranceKey{}, entrance{p, h.door.address(r)})),
 	}
 	if !v.client.mayAsk() {
 		v.tooMany("more requests in a second than a client may make")
@@ -306,7 +324,7 @@ func (v *visit) tooMany(reason string) {
 // record writes a refusal down. Where that fails the request is refused all
 // the same.
 func (h *HTTP) record(r *http.Request, refusal Refusal) {
-	refusal.Target = h.place(r) + " from " + h.door.address(r).String()
+	refusal.Target, refusal.From = h.place(r), h.door.address(r).String()
 	if refusal.Transport == "" {
 		refusal.Transport = h.transport(r)
 	}

@@ -17,7 +17,8 @@ type strangerKey struct{}
 
 func (h *HTTP) withStranger(r *http.Request) *http.Request {
 	s := Stranger{from: h.door.address(r), count: h.strangers.count}
-	return r.WithContext(context.WithValue(r.Context(), strangerKey{}, s))
+	ctx := context.WithValue(r.Context(), entranceKey{}, entrance{from: s.from})
+	return r.WithContext(context.WithValue(ctx, strangerKey{}, s))
 }
 
 // StrangerFrom returns who asks for the page of this request.
@@ -25,9 +26,6 @@ func StrangerFrom(ctx context.Context) Stranger {
 	s, _ := ctx.Value(strangerKey{}).(Stranger)
 	return s
 }
-
-// Address is where the request comes from, behind the trusted proxies.
-func (s Stranger) Address() netip.Addr { return s.from }
 
 // Refused counts a log-in of a page that was refused, together with the keys
 // that were refused at this address elsewhere. flooding is whether there are so

@@ -25,6 +25,7 @@ type Caller struct {
 	Name      string
 	Role      string // "agent" or "admin"
 	Transport string // "stdio", "http", "sse", "command line"
+	From      string // the address that the call comes from; empty where it is no network's
 	Grant     policy.Grant
 }
 
@@ -224,7 +225,7 @@ func (b *Toolbox) UnknownTool() string {
 func (c *Call) event(err error) audit.Event {
 	e := audit.Event{
 		ID: c.id, Time: time.Now().UTC(),
-		Caller: c.caller.Name, Role: c.caller.Role, Transport: c.caller.Transport,
+		Caller: c.caller.Name, Role: c.caller.Role, Transport: c.caller.Transport, From: c.caller.From,
 		Tool: c.toolbox.known(c.tool), Scope: strings.Join(c.caller.Grant.Names(), ","),
 		Decision: audit.Allowed, GrantVersion: c.caller.Grant.Version(),
 	}

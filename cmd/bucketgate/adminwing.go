@@ -59,7 +59,7 @@ func (p program) adminWing(ctx context.Context, h *house, at adminPlaces, agents
 }
 
 // from is where a request for a page comes from.
-func from(r *http.Request) string { return server.StrangerFrom(r.Context()).Address().String() }
+func from(r *http.Request) string { return server.AddressFrom(r.Context()) }
 
 // refused counts a log-in that the console refused, together with the keys that
 // were refused elsewhere.
@@ -80,7 +80,7 @@ func (h *house) try(agents *tools.Toolbox) func(context.Context, string, string,
 		if err := h.roster.Refresh(ctx); err != nil { // the scope may have been made just now
 			return nil, err
 		}
-		caller := tools.Caller{Name: admin, Role: "admin", Transport: "console", Grant: h.roster.Grant(admin, []string{scope})}
+		caller := tools.Caller{Name: admin, Role: "admin", Transport: "console", From: server.AddressFrom(ctx), Grant: h.roster.Grant(admin, []string{scope})}
 		result := agents.Run(ctx, tools.Request{Caller: caller, Tool: tool, Arguments: arguments})
 		return result.Text, nil
 	}

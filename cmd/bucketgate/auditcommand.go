@@ -65,10 +65,10 @@ func parseMoment(text string) (time.Time, error) {
 // An eventView is an event as it is listed.
 type eventView audit.Event
 
-var eventColumns = []string{"TIME", "CALLER", "TOOL", "SCOPE", "TARGET", "DECISION", "REASON"}
+var eventColumns = []string{"TIME", "CALLER", "FROM", "TOOL", "SCOPE", "TARGET", "DECISION", "REASON"}
 
 func (v eventView) row() []string {
-	return []string{v.Time.UTC().Format(time.RFC3339), v.Caller, v.Tool, v.Scope, v.Target, string(v.Decision), v.Reason}
+	return []string{v.Time.UTC().Format(time.RFC3339), v.Caller, v.From, v.Tool, v.Scope, v.Target, string(v.Decision), v.Reason}
 }
 
 // An eventsView is a page of events as it is printed.

@@ -225,7 +225,7 @@ func (p program) side(h *house, role, path string, w *wing) server.Side {
 func (h *house) caller(ctx context.Context) tools.Caller {
 	p := server.PrincipalFrom(ctx)
 	return tools.Caller{
-		Name: p.Name, Role: p.Role, Transport: p.Transport,
+		Name: p.Name, Role: p.Role, Transport: p.Transport, From: server.AddressFrom(ctx),
 		Grant: h.roster.Grant(p.Name, h.doorkeeper.Scopes(manage.Entrant{Name: p.Name, Role: p.Role})),
 	}
 }
@@ -251,7 +251,7 @@ func (h *house) authenticate(ctx context.Context, key string) (server.Principal,
 func (h *house) recordRefusal(ctx context.Context, r server.Refusal) error {
 	h.metrics.Refused(r.Transport)
 	return h.audit.Commit(ctx, audit.Event{
-		ID: audit.NewID(), Time: time.Now().UTC(), Caller: r.Client, Role: r.Role, Transport: r.Transport,
+		ID: audit.NewID(), Time: time.Now().UTC(), Caller: r.Client, Role: r.Role, Transport: r.Transport, From: r.From,
 		Tool: "http", Target: r.Target, Decision: audit.Denied, Reason: r.Reason,
 	})
 }

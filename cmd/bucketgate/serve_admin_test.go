@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"testing"
 	"time"
@@ -54,9 +55,9 @@ func TestAnAdminSetsUpOverHTTP(t *testing.T) {
 	var seen []string
 	for _, event := range told(t, boss, "list_audit_events", arguments{"limit": 50})["events"].([]any) {
 		e := event.(map[string]any)
-		seen = append(seen, e["tool"].(string)+" by "+e["caller"].(string))
+		seen = append(seen, fmt.Sprint(e["tool"], " by ", e["caller"], " from ", e["from"]))
 	}
-	for _, want := range []string{"create_credential by boss", "create_scope by boss"} {
+	for _, want := range []string{"create_credential by boss from 127.0.0.1", "create_scope by boss from 127.0.0.1"} {
 		assert.Contains(t, seen, want)
 	}
 }

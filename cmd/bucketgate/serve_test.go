@@ -111,4 +111,6 @@ func TestServeAnswersAStoredClient(t *testing.T) {
 			assert.Contains(t, result.Content[0].(*mcp.TextContent).Text, `"full_name":"acme/api"`)
 		})
 	}
+	require.Equal(t, exitDone, g.stop().code) // what was allowed is written by then
+	assert.Contains(t, must(t, env, "audit", "list", "--decision", "allowed", "--tool", "get_repo", "--output", "json"), `"caller":"bot","role":"agent","transport":"http","from":"127.0.0.1"`)
 }

@@ -37,6 +37,7 @@ type Event struct {
 	Caller       string    `json:"caller"`
 	Role         string    `json:"role"`
 	Transport    string    `json:"transport"`
+	From         string    `json:"from,omitempty"` // the address that the request came from, where it came over a network
 	Tool         string    `json:"tool"`
 	Scope        string    `json:"scope"`  // names of the scopes in question, comma separated
 	Target       string    `json:"target"` // as the caller named it

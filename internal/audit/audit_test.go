@@ -15,7 +15,7 @@ import (
 )
 
 func event(target string) Event {
-	return Event{ID: NewID(), Time: time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC), Caller: "local", Role: "agent", Transport: "stdio",
+	return Event{ID: NewID(), Time: time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC), Caller: "local", Role: "agent", Transport: "http", From: "192.0.2.7",
 		Tool: "get_repo", Scope: "environment", Target: target, Decision: Denied, Reason: "matches no pattern", GrantVersion: "1f"}
 }
 

@@ -74,7 +74,7 @@ func storable(s string) string {
 
 // texts are the fields of an event that hold text, but for the decision.
 func texts(e *Event) []*string {
-	return []*string{&e.ID, &e.Caller, &e.Role, &e.Transport, &e.Tool, &e.Scope, &e.Target, &e.Reason, &e.GrantVersion}
+	return []*string{&e.ID, &e.Caller, &e.Role, &e.Transport, &e.From, &e.Tool, &e.Scope, &e.Target, &e.Reason, &e.GrantVersion}
 }
 
 // encode returns the body of an event that is canonical.

@@ -73,8 +73,8 @@ func TestCanonicalEventsSurviveAnyStore(t *testing.T) {
 
 func TestABodyOfAnOlderVersionSaysTheSame(t *testing.T) {
 	e := event("api")
-	e.GrantVersion = ""
-	body := []byte(`{"reason":"matches no pattern","id":"` + e.ID + `","time":"2026-05-04T03:02:01Z","caller":"local","role":"agent","transport":"stdio","tool":"get_repo","scope":"environment","target":"api","decision":"denied"}`)
+	e.GrantVersion, e.From = "", ""
+	body := []byte(`{"reason":"matches no pattern","id":"` + e.ID + `","time":"2026-05-04T03:02:01Z","caller":"local","role":"agent","transport":"http","tool":"get_repo","scope":"environment","target":"api","decision":"denied"}`)
 	assert.True(t, says(body, e))
 	e.Time = e.Time.In(time.FixedZone("", 3600))
 	assert.True(t, says(body, e))

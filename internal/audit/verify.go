@@ -183,4 +183,4 @@ func changedColumns(r Record) (id, words string) {
 }
 
 // textNames are the names of texts, in their order.
-var textNames = []string{"id", "caller", "role", "transport", "tool", "scope", "target", "reason", "grant_version"}
+var textNames = []string{"id", "caller", "role", "transport", "from", "tool", "scope", "target", "reason", "grant_version"}

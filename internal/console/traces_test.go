@@ -64,9 +64,9 @@ func TestEachActionLeavesOneEvent(t *testing.T) {
 		e := events[0]
 		assert.Equal(t, []string{"anna", "admin", "console", row.tool, row.target}, []string{e.Caller, e.Role, e.Transport, e.Tool, e.Target}, what)
 		assert.Equal(t, row.decision, e.Decision, what)
-		assert.True(t, strings.HasSuffix(e.Reason, "from 203.0.113.7"), "%s: %s", what, e.Reason)
+		assert.Equal(t, "203.0.113.7", e.From, what)
 		if row.decision == audit.Denied {
-			assert.Greater(t, len(e.Reason), len("; from 203.0.113.7"), "%s says why", what)
+			assert.NotEmpty(t, e.Reason, "%s says why", what)
 		}
 	}
 }

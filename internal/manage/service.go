@@ -148,11 +148,8 @@ type action struct {
 }
 
 func (a action) event(decision audit.Decision, reason string) audit.Event {
-	if a.actor.From != "" {
-		reason = strings.TrimPrefix(strings.TrimSuffix(reason, ".")+"; from "+a.actor.From, "; ")
-	}
 	return audit.Event{
-		ID: audit.NewID(), Time: time.Now().UTC(), Caller: a.actor.Name, Role: "admin", Transport: a.actor.Transport,
+		ID: audit.NewID(), Time: time.Now().UTC(), Caller: a.actor.Name, Role: "admin", Transport: a.actor.Transport, From: a.actor.From,
 		Tool: a.tool, Scope: a.scope, Target: a.target, Decision: decision, Reason: reason,
 	}
 }

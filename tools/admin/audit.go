@@ -32,6 +32,7 @@ type event struct {
 	Caller    string `json:"caller"`
 	Role      string `json:"role"`
 	Transport string `json:"transport"`
+	From      string `json:"from,omitempty"`
 	Tool      string `json:"tool"`
 	Scope     string `json:"scope,omitempty"`
 	Target    string `json:"target,omitempty"`
@@ -44,7 +45,7 @@ const shownText = 500
 
 func viewEvent(e audit.Event) event {
 	return event{
-		ID: e.ID, Time: e.Time.UTC().Format(time.RFC3339Nano), Caller: shorten(e.Caller, shownText), Role: e.Role, Transport: e.Transport, Tool: shorten(e.Tool, shownText),
+		ID: e.ID, Time: e.Time.UTC().Format(time.RFC3339Nano), Caller: shorten(e.Caller, shownText), Role: e.Role, Transport: e.Transport, From: e.From, Tool: shorten(e.Tool, shownText),
 		Scope: shorten(e.Scope, shownText), Target: shorten(e.Target, shownText), Decision: string(e.Decision), Reason: shorten(e.Reason, shownText),
 	}
 }

@@ -56,7 +56,8 @@ type desk struct {
 }
 
 func actor(call *tools.AdminCall) manage.Actor {
-	return manage.Actor{Name: call.Caller().Name, Transport: call.Caller().Transport}
+	caller := call.Caller()
+	return manage.Actor{Name: caller.Name, Transport: caller.Transport, From: caller.From}
 }
 
 // The arguments that name a record.

@@ -23,7 +23,7 @@ var start = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 // record returns a record whose MAC tells it from others.
 func record(writer string, seq int64) audit.Record {
 	return recordOf(writer, seq, audit.Event{
-		ID: fmt.Sprintf("%s-%d", writer, seq), Time: start.Add(time.Duration(seq) * time.Second), Caller: "claude", Role: "agent", Transport: "http",
+		ID: fmt.Sprintf("%s-%d", writer, seq), Time: start.Add(time.Duration(seq) * time.Second), Caller: "claude", Role: "agent", Transport: "http", From: "192.0.2.7",
 		Tool: "get_repo", Scope: "web", Target: "api", Decision: audit.Allowed, Reason: "found", GrantVersion: "1f",
 	})
 }
