@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"bucketgate/bitbucket/sample"
 	"bucketgate/policy"
@@ -21,6 +22,9 @@ func TestOneScopeForBothEnds(t *testing.T) {
 	}
 	h := newHistory(t)
 	onSecret := h.commit(t, "secret/y", "SECRETMORE", map[string]sample.File{"SECRETMORE": {Content: []byte("x\n")}})
+	merged, err := h.AddCommit("acme", "api", sample.Commit{Message: "Merge", Parents: []string{h.second, h.feature}})
+	require.NoError(t, err)
+	h.MustBranch("acme/api", "z", merged)
 	for name, row := range map[string]struct {
 		scopes   []policy.Definition
 		from, to string
@@ -33,6 +37,7 @@ func TestOneScopeForBothEnds(t *testing.T) {
 		"by short hashes":                            {[]policy.Definition{scope("a", "main"), scope("b", "secret/y")}, h.first[:12], onSecret[:12], "b"},
 		"the third scope":                            {[]policy.Definition{scope("a", "main"), scope("b", "feature/x"), scope("c", "feature/x|secret/y")}, h.feature, "secret/y", "c"},
 		"a scope that neither end was found through": {[]policy.Definition{scope("a", "main"), scope("b", "feature/x"), scope("c", "secret/y")}, h.first, h.secret, "c"},
+		"the third scope, after a half of each":      {[]policy.Definition{scope("a", "main"), scope("b", "feature/x"), scope("c", "z")}, h.second, h.feature, "c"},
 		"two scopes and a half of each":              {[]policy.Definition{scope("a", "main"), scope("b", "feature/x")}, "main", "feature/x", ""},
 		"the same by commits":                        {[]policy.Definition{scope("a", "main"), scope("b", "feature/x")}, h.second, h.feature, ""},
 		"three scopes and none of them":              {[]policy.Definition{scope("a", "main"), scope("b", "feature/x"), scope("c", "secret/y")}, h.second, h.feature, ""},
