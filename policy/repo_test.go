@@ -101,6 +101,19 @@ func TestABranchesRepositoryKeepsTheBranchesScopes(t *testing.T) {
 	assert.Equal(t, list("a"), again.Repo().Scopes(), "b does not come back")
 }
 
+func TestWithoutOnlyLosesScopes(t *testing.T) {
+	a := policytest.Scope(t, policy.Definition{Name: "a", Branches: list("main", "dev")})
+	b := policytest.Scope(t, policy.Definition{Name: "b", Branches: list("main")})
+	both := policytest.Branch(t, "api", "main", a, b).Repo()
+	onlyA := policytest.Branch(t, "api", "dev", a, b).Repo()
+	assert.Equal(t, list("b"), both.Without(onlyA).Scopes())
+	assert.Equal(t, list("a", "b"), both.Scopes(), "it stays as it is")
+	none := onlyA.Without(both)
+	assert.False(t, none.Checked())
+	_, sees := none.Sees("main")
+	assert.False(t, sees, "b does not come in")
+}
+
 // A refused name leaves nothing behind that could be used.
 func TestWhatIsRefusedIsZero(t *testing.T) {
 	repo := policytest.Repo(t, "api", policytest.Scope(t, branches("main")))
