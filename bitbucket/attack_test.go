@@ -467,13 +467,33 @@ func TestALogStoreThatAnswersOtherwise(t *testing.T) {
 	}
 }
 
+// Where a log may not be fetched nothing is dialled.
+func TestALogElsewhereIsNotDialled(t *testing.T) {
+	for _, location := range []string{
+		"http://logs.example.test/log", "http://10.0.0.1/log", "ftp://127.0.0.1/log", "http://me:secret@127.0.0.1:1/log", "/log", "", "http://%zz/",
+	} {
+		var dialled []string
+		_, err := storedLogThrough(t, location, func(hostPort string) bool { dialled = append(dialled, hostPort); return true })
+		assert.Error(t, err, location)
+		assertDiscreet(t, err)
+		assert.Empty(t, dialled, location)
+	}
+}
+
 // storedLog reads a log from a store that may be dialled.
 func storedLog(t *testing.T, location string) (Log, error) {
+	t.Helper()
+	return storedLogThrough(t, location, func(string) bool { return true })
+}
+
+// storedLogThrough reads a log from a store where allow says which addresses
+// may be dialled.
+func storedLogThrough(t *testing.T, location string, allow func(hostPort string) bool) (Log, error) {
 	t.Helper()
 	upstream := bitbuckettest.New(t)
 	upstream.Repository("acme/api", "main")
 	s := on(t, upstream)
-	s.client.logs = newHTTPClient(func(string) bool { return true })
+	s.client.logs = newHTTPClient(allow)
 	t.Cleanup(s.client.logs.CloseIdleConnections)
 	_, err := upstream.AddPipeline("acme", "api", sample.Pipeline{Target: sample.Target{RefName: "main"}, Steps: []sample.Step{{Log: []byte("done\n")}}})
 	require.NoError(t, err)
