@@ -84,6 +84,17 @@ func TestListsWalkEachCredential(t *testing.T) {
 	}
 }
 
+// Half-matching scopes of one credential do not show the source, so that the
+// pull request is not among theirs when the source's branch is asked for; the
+// other credential brings it.
+func TestASourceThatTwoHalvesDoNotShow(t *testing.T) {
+	d := newDesk(t, newPipelines(t).Server,
+		policy.Definition{Name: "a", Credential: "one", Branches: []string{"main"}}, policy.Definition{Name: "b", Credential: "one", Branches: []string{"secret/y"}},
+		policy.Definition{Name: "c", Credential: "two", Branches: []string{"main", "secret/y"}})
+	pulls, _ := every(d, "list_pull_requests", `{"repository":"api","branch":"secret/y","state":"all"}`, "pull_requests")
+	assert.ElementsMatch(t, []int{2, 3}, number(pulls, "id"))
+}
+
 // used are the scopes that the last event names.
 func used(d *desk) []string {
 	return strings.FieldsFunc(d.events[len(d.events)-1].Scope, func(r rune) bool { return r == ',' || r == ' ' })
